@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/own.h"
+
+int sys_nonblocking(int fd, int access, struct verr *e)
+{
+	char path[32];
+	struct stat st;
+	int copy, flags;
+
+	if (fstat(fd, &st) < 0)
+		return verr_os(e, "descriptor %d", fd);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (!S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode)) {
+		copy = open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		if (copy >= 0)
+			return copy;
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return verr_os(e, "duplicate descriptor %d", fd);
+	flags = fcntl(copy, F_GETFL);
+	if (!S_ISREG(st.st_mode) && flags >= 0)
+		(void)fcntl(copy, F_SETFL, flags | O_NONBLOCK);
+	return copy;
+}
+
+int sys_open_output(const char *path, struct verr *e)
+{
+	struct stat st;
+	/* A FIFO opened only for writing fails without a reader; read-write it never does. */
+	int access = stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ? O_RDWR : O_WRONLY | O_CREAT;
+	int fd = open(path, access | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
+
+	if (fd < 0)
+		return verr_invalid_os(e, "cannot write to %s", path);
+	return fd;
+}
+
+int sys_open_input(const char *path, uint64_t *size, struct verr *e)
+{
+	struct stat st;
+	auto_fd fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return verr_invalid_os(e, "cannot read %s", path);
+	if (fstat(fd, &st) < 0)
+		return verr_os(e, "stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return verr_invalid(e, "%s is not a regular file", path);
+	*size = (uint64_t)st.st_size;
+	return fd_take(&fd);
+}
+
+int sys_pread_full(int fd, void *out, uint64_t len, uint64_t offset, struct verr *e)
+{
+	uint8_t *to = out;
+
+	while (len > 0) {
+		ssize_t n = pread(fd, to, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return verr_os(e, "read at offset %llu", (unsigned long long)offset);
+		if (n == 0)
+			return verr_invalid(e, "ends at offset %llu, %llu bytes early",
+					    (unsigned long long)offset, (unsigned long long)len);
+		to += n;
+		offset += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+uint64_t sys_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

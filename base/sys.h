@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls with the details that every caller would otherwise repeat. */
+#ifndef VOLT_BASE_SYS_H
+#define VOLT_BASE_SYS_H
+
+#include <stdint.h>
+
+#include "base/verr.h"
+
+/*
+ * A descriptor for the same pipe, terminal, socket or file as `fd` (borrowed) that does not block.
+ * It has an open file description of its own where the kernel gives one, so whoever shares `fd`
+ * sees no change; where not (a socket), the shared one becomes non-blocking. A regular file is
+ * duplicated. `access` is O_RDONLY or O_WRONLY. Returns the descriptor (close-on-exec) or -1.
+ */
+V_MUST_CHECK int sys_nonblocking(int fd, int access, struct verr *e);
+
+/*
+ * Open a file for output by its path, created with mode 0600 and appended to. A FIFO opens whether
+ * or not it has a reader, and never blocks.
+ */
+V_MUST_CHECK int sys_open_output(const char *path, struct verr *e);
+
+/* Open an existing regular file to read; `*size` in bytes. Never blocks on a FIFO. */
+V_MUST_CHECK int sys_open_input(const char *path, uint64_t *size, struct verr *e);
+
+/* Read exactly `len` bytes at `offset`; a file that ends early is a fault. */
+V_MUST_CHECK int sys_pread_full(int fd, void *out, uint64_t len, uint64_t offset, struct verr *e);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t sys_now_ns(void);
+
+#endif
