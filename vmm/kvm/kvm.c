@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/kvm/kvm.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "base/own.h"
+
+static int kvm_ioctl(struct kvm *kvm, int fd, unsigned long request, uintptr_t arg)
+{
+	counter_add(&kvm->ioctls, 1);
+	return ioctl(fd, request, arg);
+}
+
+static int call_ptr(struct kvm *kvm, int fd, unsigned long request, const void *arg)
+{
+	return kvm_ioctl(kvm, fd, request, (uintptr_t)arg);
+}
+
+static int open_fault(struct verr *e)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return verr_host(e,
+				 "/dev/kvm is missing: enable virtualization in the firmware and "
+				 "load kvm_intel or kvm_amd");
+	case EACCES:
+	case EPERM:
+		return verr_host(e, "no permission to open /dev/kvm: join the group kvm "
+				    "(usermod -aG kvm USER) and log in again");
+	default:
+		return verr_os(e, "open /dev/kvm");
+	}
+}
+
+int kvm_open(struct kvm *kvm, struct verr *e)
+{
+	int version, size;
+
+	*kvm = (struct kvm)KVM_INIT;
+	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm->fd < 0)
+		return open_fault(e);
+	version = kvm_ioctl(kvm, kvm->fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return verr_host(e, "/dev/kvm speaks API version %d, not %d", version,
+				 KVM_API_VERSION);
+	size = kvm_ioctl(kvm, kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return verr_os(e, "KVM_GET_VCPU_MMAP_SIZE");
+	kvm->run_size = (size_t)size;
+	return 0;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	fd_close(&kvm->fd);
+}
+
+int kvm_supported_cpuid(struct kvm *kvm, struct kvm_cpuid_table *table, struct verr *e)
+{
+	table->head.nent = KVM_CPUID_MAX;
+	table->head.padding = 0;
+	if (call_ptr(kvm, kvm->fd, KVM_GET_SUPPORTED_CPUID, table) < 0)
+		return verr_os(e, "KVM_GET_SUPPORTED_CPUID");
+	return 0;
+}
+
+int kvm_vm_create(struct kvm *kvm, struct kvm_vm *vm, struct verr *e)
+{
+	vm->kvm = kvm;
+	vm->fd = kvm_ioctl(kvm, kvm->fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return verr_os(e, "KVM_CREATE_VM");
+	return 0;
+}
+
+void kvm_vm_close(struct kvm_vm *vm)
+{
+	fd_close(&vm->fd);
+}
+
+int kvm_vm_check(struct kvm_vm *vm, int capability)
+{
+	int value = kvm_ioctl(vm->kvm, vm->fd, KVM_CHECK_EXTENSION, (uintptr_t)capability);
+
+	return MAX(value, 0);
+}
+
+int kvm_vm_set_memory(struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
+		      struct verr *e)
+{
+	struct kvm_userspace_memory_region region = {.slot = slot,
+						     .guest_phys_addr = gpa,
+						     .memory_size = size,
+						     .userspace_addr = (uintptr_t)host};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return verr_os(e, "KVM_SET_USER_MEMORY_REGION %#llx+%#llx", (unsigned long long)gpa,
+			       (unsigned long long)size);
+	return 0;
+}
+
+int kvm_vm_set_tss(struct kvm_vm *vm, uint64_t gpa, struct verr *e)
+{
+	if (kvm_ioctl(vm->kvm, vm->fd, KVM_SET_TSS_ADDR, (uintptr_t)gpa) < 0)
+		return verr_os(e, "KVM_SET_TSS_ADDR");
+	return 0;
+}
+
+int kvm_vm_create_irqchip(struct kvm_vm *vm, struct verr *e)
+{
+	if (kvm_ioctl(vm->kvm, vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return verr_os(e, "KVM_CREATE_IRQCHIP");
+	return 0;
+}
+
+int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e)
+{
+	struct kvm_pit_config config = {.flags = KVM_PIT_SPEAKER_DUMMY};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_CREATE_PIT2, &config) < 0)
+		return verr_os(e, "KVM_CREATE_PIT2");
+	return 0;
+}
+
+int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e)
+{
+	struct kvm_irqfd irqfd = {.fd = (uint32_t)eventfd, .gsi = gsi};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_IRQFD, &irqfd) < 0)
+		return verr_os(e, "KVM_IRQFD for GSI %u", gsi);
+	return 0;
+}
+
+int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu, struct verr *e)
+{
+	void *run;
+
+	*vcpu = (struct kvm_vcpu){.fd = -1, .kvm = vm->kvm};
+	vcpu->fd = kvm_ioctl(vm->kvm, vm->fd, KVM_CREATE_VCPU, id);
+	if (vcpu->fd < 0)
+		return verr_os(e, "KVM_CREATE_VCPU %u", id);
+	run = mmap(NULL, vm->kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (run == MAP_FAILED)
+		return verr_os(e, "map vCPU %u", id);
+	vcpu->run = run;
+	return 0;
+}
+
+void kvm_vcpu_close(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->run != NULL)
+		(void)munmap(vcpu->run, vcpu->kvm->run_size);
+	vcpu->run = NULL;
+	fd_close(&vcpu->fd);
+}
+
+int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid_table *table, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_CPUID2, table) < 0)
+		return verr_os(e, "KVM_SET_CPUID2");
+	return 0;
+}
+
+int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_GET_REGS, regs) < 0)
+		return verr_os(e, "KVM_GET_REGS");
+	return 0;
+}
+
+int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_REGS, regs) < 0)
+		return verr_os(e, "KVM_SET_REGS");
+	return 0;
+}
+
+int kvm_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_GET_SREGS, sregs) < 0)
+		return verr_os(e, "KVM_GET_SREGS");
+	return 0;
+}
+
+int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_SREGS, sregs) < 0)
+		return verr_os(e, "KVM_SET_SREGS");
+	return 0;
+}
+
+int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_FPU, fpu) < 0)
+		return verr_os(e, "KVM_SET_FPU");
+	return 0;
+}
+
+int kvm_vcpu_get_lapic(struct kvm_vcpu *vcpu, struct kvm_lapic_state *lapic, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_GET_LAPIC, lapic) < 0)
+		return verr_os(e, "KVM_GET_LAPIC");
+	return 0;
+}
+
+int kvm_vcpu_set_lapic(struct kvm_vcpu *vcpu, const struct kvm_lapic_state *lapic, struct verr *e)
+{
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_LAPIC, lapic) < 0)
+		return verr_os(e, "KVM_SET_LAPIC");
+	return 0;
+}
+
+bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa)
+{
+	struct kvm_translation t = {.linear_address = linear};
+
+	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid)
+		return false;
+	*gpa = t.physical_address;
+	return true;
+}
+
+#define MSRS_MAX 64
+
+int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries, size_t count,
+		      struct verr *e)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entries[MSRS_MAX];
+	} msrs = {.head = {.nmsrs = (uint32_t)count}};
+	int n;
+
+	if (count > MSRS_MAX)
+		return verr_host(e, "KVM_SET_MSRS: %zu entries, at most %d", count, MSRS_MAX);
+	memcpy(msrs.entries, entries, count * sizeof(entries[0]));
+	n = call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_MSRS, &msrs);
+	if (n < 0)
+		return verr_os(e, "KVM_SET_MSRS");
+	return n;
+}
+
+enum kvm_run_result kvm_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	/* Not counted: KVM_RUN is an entry to the guest, and exits have counters of their own. */
+	if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
+		return KVM_RUN_EXIT;
+	return errno == EINTR || errno == EAGAIN ? KVM_RUN_INTERRUPTED : KVM_RUN_FAILED;
+}
+
+const char *kvm_exit_name(uint32_t reason)
+{
+	static const char *const names[KVM_EXIT_REASONS] = {
+		[KVM_EXIT_UNKNOWN] = "KVM_EXIT_UNKNOWN",
+		[KVM_EXIT_EXCEPTION] = "KVM_EXIT_EXCEPTION",
+		[KVM_EXIT_IO] = "KVM_EXIT_IO",
+		[KVM_EXIT_HYPERCALL] = "KVM_EXIT_HYPERCALL",
+		[KVM_EXIT_DEBUG] = "KVM_EXIT_DEBUG",
+		[KVM_EXIT_HLT] = "KVM_EXIT_HLT",
+		[KVM_EXIT_MMIO] = "KVM_EXIT_MMIO",
+		[KVM_EXIT_IRQ_WINDOW_OPEN] = "KVM_EXIT_IRQ_WINDOW_OPEN",
+		[KVM_EXIT_SHUTDOWN] = "KVM_EXIT_SHUTDOWN",
+		[KVM_EXIT_FAIL_ENTRY] = "KVM_EXIT_FAIL_ENTRY",
+		[KVM_EXIT_INTR] = "KVM_EXIT_INTR",
+		[KVM_EXIT_NMI] = "KVM_EXIT_NMI",
+		[KVM_EXIT_INTERNAL_ERROR] = "KVM_EXIT_INTERNAL_ERROR",
+		[KVM_EXIT_SYSTEM_EVENT] = "KVM_EXIT_SYSTEM_EVENT",
+		[KVM_EXIT_IOAPIC_EOI] = "KVM_EXIT_IOAPIC_EOI",
+		[KVM_EXIT_X86_RDMSR] = "KVM_EXIT_X86_RDMSR",
+		[KVM_EXIT_X86_WRMSR] = "KVM_EXIT_X86_WRMSR",
+		[KVM_EXIT_X86_BUS_LOCK] = "KVM_EXIT_X86_BUS_LOCK",
+	};
+
+	if (reason >= KVM_EXIT_REASONS || names[reason] == NULL)
+		return "another KVM exit";
+	return names[reason];
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * KVM's ioctls, one function each, and nothing else: no policy, no order. Numbers, structures and
+ * meanings are those of the kernel's Documentation/virt/kvm/api.rst. This room alone includes
+ * <linux/kvm.h>. KVM's descriptors work only in the process that opened them.
+ *
+ * VM calls may come from any thread; a vCPU's from one thread at a time.
+ */
+#ifndef VOLT_VMM_KVM_KVM_H
+#define VOLT_VMM_KVM_KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/verr.h"
+
+/* /dev/kvm. `ioctls` counts every KVM ioctl made through it, its VMs' and vCPUs' included. */
+struct kvm {
+	int fd;
+	size_t run_size; /* bytes to map for struct kvm_run */
+	counter ioctls;
+};
+
+struct kvm_vm {
+	int fd;
+	struct kvm *kvm;
+};
+
+struct kvm_vcpu {
+	int fd;
+	struct kvm *kvm;
+	struct kvm_run *run; /* shared with the kernel; NULL until created */
+};
+
+#define KVM_INIT         \
+	{                \
+		.fd = -1 \
+	}
+
+/* --- system --- */
+
+/* Open /dev/kvm and check its API version; the fault names the remedy. */
+V_MUST_CHECK int kvm_open(struct kvm *kvm, struct verr *e);
+void kvm_close(struct kvm *kvm);
+
+/* CPUID entries that a CPUID table here has room for. */
+#define KVM_CPUID_MAX 256
+
+struct kvm_cpuid_table {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[KVM_CPUID_MAX];
+};
+
+/* KVM_GET_SUPPORTED_CPUID */
+V_MUST_CHECK int kvm_supported_cpuid(struct kvm *kvm, struct kvm_cpuid_table *table,
+				     struct verr *e);
+
+/* --- VM --- */
+
+V_MUST_CHECK int kvm_vm_create(struct kvm *kvm, struct kvm_vm *vm, struct verr *e);
+void kvm_vm_close(struct kvm_vm *vm);
+
+/* KVM_CHECK_EXTENSION on the VM: 0 when absent, else the capability's value. */
+int kvm_vm_check(struct kvm_vm *vm, int capability);
+
+/* KVM_SET_USER_MEMORY_REGION: `host` stays mapped for as long as the slot exists. */
+V_MUST_CHECK int kvm_vm_set_memory(struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size,
+				   void *host, struct verr *e);
+
+/* Three pages below 4 GiB that KVM on Intel needs for itself (KVM_SET_TSS_ADDR). */
+V_MUST_CHECK int kvm_vm_set_tss(struct kvm_vm *vm, uint64_t gpa, struct verr *e);
+
+V_MUST_CHECK int kvm_vm_create_irqchip(struct kvm_vm *vm, struct verr *e);
+
+/* KVM_CREATE_PIT2, with the speaker port answered by KVM. */
+V_MUST_CHECK int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e);
+
+/* KVM_IRQFD: writing `eventfd` raises `gsi`. */
+V_MUST_CHECK int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e);
+
+/* --- vCPU --- */
+
+V_MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu,
+				 struct verr *e);
+void kvm_vcpu_close(struct kvm_vcpu *vcpu);
+
+V_MUST_CHECK int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid_table *table,
+				    struct verr *e);
+V_MUST_CHECK int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs, struct verr *e);
+V_MUST_CHECK int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs,
+				   struct verr *e);
+V_MUST_CHECK int kvm_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs, struct verr *e);
+V_MUST_CHECK int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs,
+				    struct verr *e);
+V_MUST_CHECK int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e);
+V_MUST_CHECK int kvm_vcpu_get_lapic(struct kvm_vcpu *vcpu, struct kvm_lapic_state *lapic,
+				    struct verr *e);
+V_MUST_CHECK int kvm_vcpu_set_lapic(struct kvm_vcpu *vcpu, const struct kvm_lapic_state *lapic,
+				    struct verr *e);
+
+/* KVM_TRANSLATE: the guest physical address of a linear one; false when it is not mapped. */
+bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa);
+
+/*
+ * KVM_SET_MSRS: how many of `count` were set, in order; the one after them is the one KVM refused.
+ * That is data for the caller's policy, not a fault; -1 is.
+ */
+V_MUST_CHECK int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries,
+				   size_t count, struct verr *e);
+
+enum kvm_run_result {
+	KVM_RUN_EXIT,        /* vcpu->run says why */
+	KVM_RUN_INTERRUPTED, /* a signal or immediate_exit */
+	KVM_RUN_FAILED,      /* errno says why */
+};
+
+/* Enter the guest. */
+enum kvm_run_result kvm_vcpu_run(struct kvm_vcpu *vcpu);
+
+/* "KVM_EXIT_IO" and so on; never NULL. */
+const char *kvm_exit_name(uint32_t reason);
+
+#define KVM_EXIT_REASONS 40 /* all that are known, and room for a few */
+
+#endif
