@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choices that a setting offers and that a higher room acts on; in the order of machine.def. */
+#ifndef VOLT_VMM_CONFIG_CHOICES_H
+#define VOLT_VMM_CONFIG_CHOICES_H
+
+enum mem_huge { MEM_HUGE_AUTO, MEM_HUGE_OFF, MEM_HUGE_THP, MEM_HUGE_2M };
+
+enum boot_entry {
+	BOOT_ENTRY_AUTO,    /* PVH where the kernel has its note, else Linux */
+	BOOT_ENTRY_PVH,     /* 32-bit, EBX = struct hvm_start_info */
+	BOOT_ENTRY_LINUX64, /* long mode, RSI = struct boot_params */
+};
+
+enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration as JSON, in and out. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "vmm/config/config.h"
+
+static void own_json(json_t **json)
+{
+	json_decref(*json);
+}
+
+#define auto_json __attribute__((cleanup(own_json))) json_t
+
+static const struct setting *find_key(const char *key)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if (settings[i].phase != SETTING_NONE && strcmp(settings[i].key, key) == 0)
+			return &settings[i];
+	return NULL;
+}
+
+static int set_from_json(struct config *c, const struct setting *s, const json_t *value,
+			 struct verr *e)
+{
+	json_int_t n = json_integer_value(value);
+
+	switch (s->type) {
+	case SETTING_SIZE:
+		if (json_is_string(value))
+			return setting_set_text(c, s, json_string_value(value), e);
+		if (!json_is_integer(value) || n < 0)
+			return verr_invalid(e, "expected a size such as \"128M\", or bytes");
+		return setting_set_number(c, s, (uint64_t)n, e);
+	case SETTING_U32:
+		if (!json_is_integer(value))
+			return verr_invalid(e, "expected a whole number, %llu to %llu",
+					    (unsigned long long)s->min, (unsigned long long)s->max);
+		return setting_set_number(c, s, n < 0 ? UINT64_MAX : (uint64_t)n, e);
+	case SETTING_BOOL:
+	case SETTING_FLAG:
+		if (!json_is_boolean(value))
+			return verr_invalid(e, "expected true or false");
+		return setting_set_number(c, s, json_is_true(value), e);
+	case SETTING_PATH:
+	case SETTING_TEXT:
+	case SETTING_ENUM:
+		if (!json_is_string(value))
+			return verr_invalid(e, "expected a string: %s", s->values);
+		return setting_set_text(c, s, json_string_value(value), e);
+	}
+	return verr_invalid(e, "unknown type of setting");
+}
+
+static int set_workload(struct config *c, const json_t *value, struct verr *e)
+{
+	size_t count = json_array_size(value);
+
+	if (!json_is_array(value) || count == 0)
+		return verr_invalid(e, "expected an array of strings, the command first");
+	c->workload = calloc(count + 1, sizeof(*c->workload));
+	if (c->workload == NULL)
+		return verr_host(e, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		const char *arg = json_string_value(json_array_get(value, i));
+
+		if (arg == NULL)
+			return verr_invalid(e, "expected an array of strings, the command first");
+		c->workload[i] = strdup(arg);
+		if (c->workload[i] == NULL)
+			return verr_host(e, "out of memory");
+	}
+	return 0;
+}
+
+static int set_key(struct config *c, const char *key, const json_t *value, struct verr *e)
+{
+	const struct setting *s = find_key(key);
+
+	if (strcmp(key, "workload") == 0)
+		return set_workload(c, value, e);
+	if (s == NULL)
+		return verr_invalid(e, "unknown key");
+	return set_from_json(c, s, value, e);
+}
+
+int config_parse_json(struct config *c, const char *text, size_t len, const char *origin,
+		      struct verr *e)
+{
+	json_error_t error;
+	auto_json *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	auto_free char *shown = NULL;
+	const char *key;
+	json_t *value;
+
+	if (root == NULL)
+		return verr_invalid(e, "%s:%d:%d: %s", origin, error.line, error.column,
+				    error.text);
+	if (!json_is_object(root))
+		return verr_invalid(e, "%s: expected a JSON object", origin);
+	json_object_foreach(root, key, value)
+	{
+		if (set_key(c, key, value, e) == 0)
+			continue;
+		shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+		return verr_note(e, "%s: %s: %.100s", origin, key, shown != NULL ? shown : "?");
+	}
+	return 0;
+}
+
+static json_t *value_of(const struct config *c, const struct setting *s)
+{
+	const char *text = setting_text(c, s);
+	uint64_t n = setting_number(c, s);
+	char buf[32];
+
+	switch (s->type) {
+	case SETTING_PATH:
+	case SETTING_TEXT:
+		return text != NULL ? json_string_nocheck(text) : NULL;
+	case SETTING_SIZE:
+		setting_format_size(n, buf, sizeof(buf));
+		return json_string(buf);
+	case SETTING_U32:
+		return json_integer((json_int_t)n);
+	case SETTING_BOOL:
+	case SETTING_FLAG:
+		return json_boolean(n != 0);
+	case SETTING_ENUM:
+		return setting_choice(s, n, buf, sizeof(buf)) ? json_string(buf) : NULL;
+	}
+	return NULL;
+}
+
+char *config_to_json(const struct config *c)
+{
+	auto_json *root = json_object();
+	auto_free char *text = NULL;
+	json_t *value, *list;
+	char *out = NULL;
+
+	for (size_t i = 0; i < settings_count; i++) {
+		if (settings[i].phase == SETTING_NONE)
+			continue;
+		value = value_of(c, &settings[i]);
+		if (value != NULL)
+			(void)json_object_set_new(root, settings[i].key, value);
+	}
+	if (c->workload != NULL) {
+		list = json_array();
+		for (char **arg = c->workload; *arg != NULL; arg++)
+			(void)json_array_append_new(list, json_string_nocheck(*arg));
+		(void)json_object_set_new(root, "workload", list);
+	}
+	text = json_dumps(root, JSON_INDENT(2));
+	if (text == NULL || asprintf(&out, "%s\n", text) < 0)
+		return NULL;
+	return out;
+}
