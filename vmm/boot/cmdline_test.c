@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/boot/cmdline.h"
+
+#include <stdlib.h>
+
+#include "base/test.h"
+
+static int build(const char *base, bool acpi, char *const *workload, struct cmdline *line,
+		 struct verr *e)
+{
+	struct cmdline_parts parts = {
+		.base = base, .console = true, .acpi = acpi, .workload = workload};
+
+	*e = (struct verr)VERR_INIT;
+	return cmdline_build(&parts, line, e);
+}
+
+#define COMMAND(...) ((char *[]){__VA_ARGS__, NULL})
+
+static void test_default(void **state)
+{
+	struct cmdline line;
+	struct verr e;
+
+	(void)state;
+	assert_ok(build(NULL, true, NULL, &line, &e), &e);
+	assert_memory_equal(line.text, "console=ttyS0 ", 14);
+	assert_null(strstr(line.text, "acpi=off"));
+	assert_null(strstr(line.text, " -- "));
+	assert_int_equal(line.len, strlen(line.text));
+	assert_ok(build(NULL, false, NULL, &line, &e), &e);
+	assert_non_null(strstr(line.text, " acpi=off"));
+}
+
+static void test_user_line(void **state)
+{
+	struct cmdline line;
+	struct verr e;
+
+	(void)state;
+	assert_ok(build("a b", true, NULL, &line, &e), &e);
+	assert_string_equal(line.text, "a b");
+	assert_ok(build("", false, NULL, &line, &e), &e);
+	assert_string_equal(line.text, "acpi=off");
+	assert_fault(build("a -- b", true, COMMAND("x"), &line, &e), &e, VERR_INVALID,
+		     "of its own beside a COMMAND");
+	assert_fault(build("a --", false, NULL, &line, &e), &e, VERR_INVALID, "acpi=off");
+	assert_ok(build("a--b", true, COMMAND("x"), &line, &e), &e);
+}
+
+static void test_workload_encoding(void **state)
+{
+	struct cmdline line;
+	struct verr e;
+
+	(void)state;
+	assert_ok(build("q", true, COMMAND("echo", "hello world", "", "\"%\n\xC3\xA9"), &line, &e),
+		  &e);
+	assert_string_equal(line.text, "q -- echo%00hello%20world%00%00%22%25%0A%C3%A9");
+}
+
+static void test_too_long(void **state)
+{
+	char arg[VOLT_CMDLINE_SIZE];
+	struct cmdline line;
+	struct verr e;
+
+	(void)state;
+	memset(arg, 'a', sizeof(arg));
+	arg[VOLT_CMDLINE_SIZE - 1 - 5] = '\0'; /* "q" and " -- " before it: just fits */
+	assert_ok(build("q", true, COMMAND(arg), &line, &e), &e);
+	assert_int_equal(line.len, VOLT_CMDLINE_SIZE - 1);
+	assert_fault(build("qq", true, COMMAND(arg), &line, &e), &e, VERR_INVALID,
+		     "is 2048 bytes long, at most 2047");
+	memset(arg, ' ', sizeof(arg) - 1);
+	arg[VOLT_CMDLINE_SIZE - 1] = '\0'; /* three bytes each */
+	assert_fault(build("q", true, COMMAND(arg), &line, &e), &e, VERR_INVALID,
+		     "is 6146 bytes long");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_user_line),
+		cmocka_unit_test(test_workload_encoding),
+		cmocka_unit_test(test_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
