@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be done to a running machine, each verb once; and how it ended. */
+#include "contract/workload.h"
+#include "vmm/machine/internal.h"
+
+static void on_ended(void *arg)
+{
+	struct machine *m = arg;
+
+	loop_stop(m->loop);
+}
+
+/* How long a kernel that has panicked may go on printing before it must reset. */
+#define PANIC_GRACE_US 1000000
+
+static void on_panic(void *arg)
+{
+	struct machine *m = arg;
+
+	loop_timer_arm(&m->panic_timer, PANIC_GRACE_US);
+}
+
+static void on_panic_timeout(void *arg)
+{
+	(void)machine_set_end(arg, MACHINE_PANIC);
+}
+
+static void on_stop_timeout(void *arg)
+{
+	struct machine *m = arg;
+
+	log_warn(LOG_MACHINE, "the guest has not shut down within %u s: ended by force",
+		 m->config->stop_timeout);
+	machine_kill(m);
+}
+
+int machine_run(struct machine *m, struct verr *e)
+{
+	if (loop_wake_init(&m->ended, m->loop, on_ended, m, e) < 0 ||
+	    loop_wake_init(&m->panic, m->loop, on_panic, m, e) < 0 ||
+	    loop_timer_init(&m->stop_timer, m->loop, on_stop_timeout, m, e) < 0 ||
+	    loop_timer_init(&m->panic_timer, m->loop, on_panic_timeout, m, e) < 0 ||
+	    console_start(m->console, m->serial, e) < 0)
+		return -1;
+	if (console_pty_name(m->console) != NULL)
+		log_warn(LOG_CONSOLE, "the guest's console is %s", console_pty_name(m->console));
+	vcpus_release(m);
+	if (loop_run(m->loop, e) < 0)
+		return -1;
+	vcpus_stop(m);
+	if (machine_end(m) == MACHINE_FAILED) {
+		*e = m->end_fault;
+		return -1;
+	}
+	return 0;
+}
+
+void machine_stop(struct machine *m)
+{
+	if (m->stopping) {
+		log_info(LOG_MACHINE, "asked twice: ended by force");
+		machine_kill(m);
+	} else if (m->config->stop_timeout == 0 || !i8042_ctrl_alt_del(m->i8042)) {
+		log_info(LOG_MACHINE,
+			 "nobody in the guest listens for Ctrl-Alt-Del: ended by force");
+		machine_kill(m);
+	} else {
+		log_info(LOG_MACHINE, "asked the guest to shut down by Ctrl-Alt-Del");
+		m->stopping = true;
+		loop_timer_arm(&m->stop_timer, m->config->stop_timeout * 1000000ULL);
+	}
+}
+
+void machine_kill(struct machine *m)
+{
+	(void)machine_set_end(m, MACHINE_STOPPED);
+}
+
+enum machine_end machine_end(const struct machine *m)
+{
+	return (enum machine_end)atomic_load(&m->end);
+}
+
+const char *machine_end_text(enum machine_end end)
+{
+	static const char *const texts[] = {
+		[MACHINE_RUNS] = "the machine runs",
+		[MACHINE_POWEROFF] = "the guest powered off",
+		[MACHINE_REBOOT] = "the guest rebooted",
+		[MACHINE_PANIC] = "the guest's kernel panicked",
+		[MACHINE_TRIPLE_FAULT] = "the guest's processor took a triple fault",
+		[MACHINE_STOPPED] = "the machine was ended by force",
+		[MACHINE_FAILED] = "the host failed",
+	};
+	_Static_assert(ARRAY_LEN(texts) == MACHINE_ENDS, "every end has a text");
+
+	return (size_t)end < ARRAY_LEN(texts) ? texts[end] : "unknown";
+}
+
+int machine_exit_status(const struct machine *m)
+{
+	enum machine_end end = machine_end(m);
+	bool orderly = end == MACHINE_POWEROFF || end == MACHINE_REBOOT;
+	uint8_t status;
+
+	if (m->config->workload == NULL)
+		return orderly ? 0 : 1;
+	return orderly && report_status(m->report, &status) ? status : VOLT_STATUS_FAILED;
+}
+
+struct console *machine_console(struct machine *m)
+{
+	return m != NULL ? m->console : NULL;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The boot story, from a checked configuration to the guest's first instruction.
+ *
+ *	1  the configuration has been checked; nothing exists yet
+ *	2  open every file the machine will ever need: a mistake ends here, with nothing created
+ *	3  the VM: memory first, for registering memory behind anything on KVM's I/O bus waits out
+ *	   a grace period; then irqchip and vCPUs; eventfds last
+ *	4  load kernel, initrd and command line; write the tables from the one device map
+ *	5  all threads, parked
+ *	6  machine_run() releases them and serves the loop
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "base/sys.h"
+#include "vmm/arch/x86_64/arch.h"
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
+
+static int open_inputs(struct machine *m, struct verr *e)
+{
+	const struct config *c = m->config;
+	struct cmdline_parts parts = {.base = c->cmdline,
+				      .console = strcmp(c->console, "none") != 0,
+				      .acpi = c->acpi,
+				      .workload = c->workload};
+
+	if (cmdline_build(&parts, &m->cmdline, e) < 0)
+		return -1;
+	m->kernel_fd = sys_open_input(c->kernel, &m->kernel_size, e);
+	if (m->kernel_fd < 0)
+		return verr_note(e, "--kernel");
+	if (c->initrd == NULL)
+		return 0;
+	m->initrd_fd = sys_open_input(c->initrd, &m->initrd_size, e);
+	return m->initrd_fd < 0 ? verr_note(e, "--initrd") : 0;
+}
+
+static int register_memory(struct machine *m, struct verr *e)
+{
+	const struct mem_region *regions;
+	size_t count = mem_regions(m->mem, &regions);
+
+	for (size_t i = 0; i < count; i++)
+		if (kvm_vm_set_memory(&m->vm, (uint32_t)i, regions[i].gpa, regions[i].len,
+				      regions[i].host, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The PIT is the last resort of a guest that has neither ACPI's rules nor a deadline timer. */
+static bool wants_pit(const struct config *c)
+{
+	return c->pit == CONFIG_PIT_ON || (c->pit == CONFIG_PIT_AUTO && !c->acpi);
+}
+
+static int reserve_memory(struct machine *m, bool prefault, struct verr *e)
+{
+	struct mem_options options = {.size = m->config->memory,
+				      .huge = (enum mem_huge)m->config->huge_pages,
+				      .prefault = prefault};
+
+	return mem_new(&options, &m->mem, e) < 0 ? verr_note(e, "--memory") : 0;
+}
+
+static int create_vm(struct machine *m, struct verr *e)
+{
+	const struct config *c = m->config;
+
+	if (kvm_open(&m->kvm, e) < 0 || reserve_memory(m, c->prefault, e) < 0 ||
+	    kvm_vm_create(&m->kvm, &m->vm, e) < 0 || register_memory(m, e) < 0 ||
+	    kvm_vm_set_tss(&m->vm, LAYOUT_KVM_TSS, e) < 0 || kvm_vm_create_irqchip(&m->vm, e) < 0)
+		return -1;
+	if (wants_pit(c) && kvm_vm_create_pit(&m->vm, e) < 0)
+		return -1;
+	return vcpus_create(m, e);
+}
+
+static int load_initrd(struct machine *m, const struct boot_kernel *kernel, struct arch_boot *boot,
+		       struct verr *e)
+{
+	struct boot_initrd initrd = {0};
+
+	if (m->initrd_fd < 0)
+		return 0;
+	if (initrd_load(m->mem, kernel, m->initrd_fd, m->initrd_size, &initrd, e) < 0)
+		return verr_note(e, "--initrd %s", m->config->initrd);
+	boot->initrd_gpa = initrd.gpa;
+	boot->initrd_len = initrd.len;
+	fd_close(&m->initrd_fd);
+	return 0;
+}
+
+static int write_platform(struct machine *m, struct verr *e)
+{
+	if (m->config->acpi && acpi_write(m->mem, &m->platform, e) < 0)
+		return -1;
+	return mptable_write(m->mem, &m->platform, e);
+}
+
+static int load_guest(struct machine *m, struct arch_boot *boot, struct boot_kernel *kernel,
+		      struct verr *e)
+{
+	const struct config *c = m->config;
+
+	if (boot_load_kernel(m->mem, m->kernel_fd, m->kernel_size, (enum boot_entry)c->entry,
+			     kernel, e) < 0)
+		return verr_note(e, "--kernel %s", c->kernel);
+	fd_close(&m->kernel_fd);
+	*boot = (struct arch_boot){
+		.entry = kernel->entry,
+		.entry_gpa = kernel->entry_gpa,
+		.setup_header = bytes_of(kernel->setup_header, kernel->setup_header_len),
+		.cmdline_len = m->cmdline.len,
+		.acpi = c->acpi,
+	};
+	if (load_initrd(m, kernel, boot, e) < 0 ||
+	    cmdline_load(m->mem, &m->cmdline, kernel->cmdline_max, e) < 0 ||
+	    write_platform(m, e) < 0)
+		return -1;
+	return arch_write_boot(m->mem, boot, e);
+}
+
+static int build(struct machine *m, struct verr *e)
+{
+	struct boot_kernel kernel = {0};
+	struct arch_boot boot = {0};
+
+	timeline_mark(m, TIMELINE_BUILD);
+	if (open_inputs(m, e) < 0 || devices_open(m, e) < 0)
+		return -1;
+	timeline_mark(m, TIMELINE_OPENED);
+	if (create_vm(m, e) < 0 || devices_create(m, e) < 0)
+		return -1;
+	timeline_mark(m, TIMELINE_VM);
+	if (load_guest(m, &boot, &kernel, e) < 0 || regs_setup(&m->vcpus[0].kvm, &boot, e) < 0)
+		return -1;
+	timeline_mark(m, TIMELINE_LOADED);
+	if (devices_connect(m, e) < 0 || vcpus_start(m, e) < 0)
+		return -1;
+	timeline_mark(m, TIMELINE_READY);
+	return 0;
+}
+
+static struct machine *machine_alloc(const struct config *config, struct loop *loop)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	m->config = config;
+	m->loop = loop;
+	m->kvm.fd = m->vm.fd = -1;
+	m->kernel_fd = m->initrd_fd = m->serial_irq = m->i8042_irq = -1;
+	m->ended = m->panic = (struct loop_source)LOOP_SOURCE_INIT;
+	m->stop_timer = m->panic_timer = (struct loop_source)LOOP_SOURCE_INIT;
+	(void)pthread_mutex_init(&m->park_lock, NULL);
+	(void)pthread_cond_init(&m->park_cond, NULL);
+	return m;
+}
+
+int machine_dry_run(const struct config *config, struct loop *loop, struct verr *e)
+{
+	struct machine *m = machine_alloc(config, loop);
+	struct boot_kernel kernel = {0};
+	struct arch_boot boot = {0};
+	int r;
+
+	if (m == NULL)
+		return verr_host(e, "out of memory");
+	r = open_inputs(m, e) < 0 || reserve_memory(m, false, e) < 0 ||
+			    load_guest(m, &boot, &kernel, e) < 0
+		    ? -1
+		    : 0;
+	(void)machine_free(m);
+	return r;
+}
+
+int machine_new(const struct config *config, struct loop *loop, struct machine **out,
+		struct verr *e)
+{
+	struct machine *m = machine_alloc(config, loop);
+
+	if (m == NULL)
+		return verr_host(e, "out of memory");
+	if (build(m, e) < 0) {
+		(void)machine_free(m);
+		return -1;
+	}
+	*out = m;
+	return 0;
+}
+
+struct machine *machine_free(struct machine *m)
+{
+	if (m == NULL)
+		return NULL;
+	vcpus_stop(m);
+	devices_free(m);
+	loop_source_deinit(&m->ended);
+	loop_source_deinit(&m->panic);
+	loop_source_deinit(&m->stop_timer);
+	loop_source_deinit(&m->panic_timer);
+	vcpus_free(m);
+	kvm_vm_close(&m->vm);
+	kvm_close(&m->kvm);
+	m->mem = mem_free(m->mem);
+	fd_close(&m->kernel_fd);
+	fd_close(&m->initrd_fd);
+	(void)pthread_cond_destroy(&m->park_cond);
+	(void)pthread_mutex_destroy(&m->park_lock);
+	free(m);
+	return NULL;
+}

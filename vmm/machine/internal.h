@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's insides, for the files of this room only. */
+#ifndef VOLT_VMM_MACHINE_INTERNAL_H
+#define VOLT_VMM_MACHINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "vmm/arch/x86_64/platform.h"
+#include "vmm/boot/boot.h"
+#include "vmm/boot/cmdline.h"
+#include "vmm/devices/console.h"
+#include "vmm/devices/i8042.h"
+#include "vmm/devices/power.h"
+#include "vmm/devices/pvpanic.h"
+#include "vmm/devices/report.h"
+#include "vmm/devices/serial.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/timeline.h"
+#include "vmm/mem/mem.h"
+
+struct vcpu {
+	struct machine *machine;
+	struct kvm_vcpu kvm;
+	uint32_t id;
+	pthread_t thread;
+	bool started; /* thread exists */
+	counter exits[KVM_EXIT_REASONS];
+};
+
+struct machine {
+	const struct config *config;
+	struct loop *loop;
+
+	struct kvm kvm;
+	struct kvm_vm vm;
+	struct mem *mem;
+	struct vcpu *vcpus;
+	uint32_t ncpus;
+
+	struct platform_device platform_devices[PLATFORM_DEVICES_MAX];
+	struct platform platform;
+	struct bus ports;
+	struct console *console;
+	struct serial *serial;
+	struct i8042 *i8042;
+	struct power *power;
+	struct pvpanic *pvpanic;
+	struct report *report;
+	int serial_irq, i8042_irq; /* eventfds */
+
+	/* Open from step 2 until they are loaded. */
+	int kernel_fd, initrd_fd;
+	uint64_t kernel_size, initrd_size;
+	struct cmdline cmdline;
+
+	/* vCPU threads wait for `released` before their first instruction. */
+	pthread_mutex_t park_lock;
+	pthread_cond_t park_cond;
+	bool released;    /* park_lock */
+	atomic_bool quit; /* vCPU threads leave */
+
+	atomic_bool reset;     /* a reset line is pulled: the vCPU that did ends the machine */
+	atomic_bool panicked;  /* the guest's kernel has said so */
+	_Atomic int end;       /* enum machine_end */
+	struct verr end_fault; /* written by whoever set `end` to MACHINE_FAILED, before the wake */
+	struct loop_source ended; /* wake-up */
+	struct loop_source panic; /* wake-up */
+	struct loop_source stop_timer, panic_timer;
+	bool stopping; /* the guest has been asked */
+
+	struct timeline timeline;
+};
+
+/* From any thread: the machine ends for this reason, unless it has ended already. */
+bool machine_set_end(struct machine *m, enum machine_end end);
+
+void timeline_mark(struct machine *m, enum timeline_point point);
+
+/* devices.c */
+V_MUST_CHECK int devices_open(struct machine *m, struct verr *e);
+V_MUST_CHECK int devices_create(struct machine *m, struct verr *e);
+V_MUST_CHECK int devices_connect(struct machine *m, struct verr *e);
+void devices_free(struct machine *m);
+
+/* vcpus.c */
+V_MUST_CHECK int vcpus_create(struct machine *m, struct verr *e);
+V_MUST_CHECK int vcpus_start(struct machine *m, struct verr *e); /* parked */
+void vcpus_release(struct machine *m);
+void vcpus_stop(struct machine *m); /* quit, kick, join */
+void vcpus_free(struct machine *m);
+
+/* run.c */
+void *vcpu_main(void *vcpu);
+
+/* explain.c: why KVM could not go on, as a fault. Called from the vCPU's thread. */
+int explain_internal_error(struct vcpu *v, struct verr *e);
+int explain_fail_entry(const struct vcpu *v, struct verr *e);
+int explain_run_error(int error, struct verr *e);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtual machine: built, run and ended once. Everything here belongs to the thread that runs
+ * the loop.
+ *
+ *	machine_new()   the boot story, all but the first instruction (build.c)
+ *	machine_run()   the guest runs; the loop serves its devices until the machine ends
+ *	machine_free()  stop, join, close
+ */
+#ifndef VOLT_VMM_MACHINE_MACHINE_H
+#define VOLT_VMM_MACHINE_MACHINE_H
+
+#include <stdio.h>
+
+#include "base/loop.h"
+#include "vmm/config/config.h"
+
+struct machine;
+struct console;
+
+/* Why a machine ended; the first cause counts. */
+enum machine_end {
+	MACHINE_RUNS,
+	MACHINE_POWEROFF, /* the guest powered off */
+	MACHINE_REBOOT,   /* the guest reset the machine after shutting down */
+	MACHINE_PANIC,    /* the guest's kernel reported a panic, or reset without shutting down */
+	MACHINE_TRIPLE_FAULT, /* the processor gave up */
+	MACHINE_STOPPED,      /* ended by us, at the user's word */
+	MACHINE_FAILED,       /* KVM or the host failed */
+	MACHINE_ENDS,
+};
+
+/* `config` (checked) and `loop` are borrowed and outlive the machine. */
+V_MUST_CHECK int machine_new(const struct config *config, struct loop *loop, struct machine **out,
+			     struct verr *e);
+
+/* All of it that needs no KVM: open and load every input, then let go of it. */
+V_MUST_CHECK int machine_dry_run(const struct config *config, struct loop *loop, struct verr *e);
+
+/* Run until the end. A fault only for MACHINE_FAILED. */
+V_MUST_CHECK int machine_run(struct machine *machine, struct verr *e);
+
+/* Accepts NULL and half-built machines; returns NULL. */
+struct machine *machine_free(struct machine *machine);
+
+/*
+ * Ask the guest to shut down (Ctrl-Alt-Del) and end it when it has not after --stop-timeout; asked
+ * again, or with nobody in the guest to hear it, end it at once.
+ */
+void machine_stop(struct machine *machine);
+
+/* End it now. */
+void machine_kill(struct machine *machine);
+
+enum machine_end machine_end(const struct machine *machine);
+
+/* A short sentence: "the guest powered off". */
+const char *machine_end_text(enum machine_end end);
+
+/*
+ * The process's exit status for how the machine ended, by the table in README: without a workload
+ * 0 or 1; with one its reported status, or VOLT_STATUS_FAILED.
+ */
+int machine_exit_status(const struct machine *machine);
+
+/* One line of JSON with every counter and the time line; the end's reason included. */
+void machine_write_metrics(const struct machine *machine, FILE *out);
+
+/* For whoever must restore the terminal when the process dies. Borrowed; may be NULL. */
+struct console *machine_console(struct machine *machine);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every counter of the machine as one line of JSON. Names are ours, so nothing needs escaping. */
+#include "base/sys.h"
+#include "contract/ports.h"
+#include "vmm/config/config.h"
+#include "vmm/machine/internal.h"
+
+static void write_group(FILE *out, const struct metric_group *g)
+{
+	fprintf(out, ",\"%s\":{", g->name);
+	for (size_t i = 0; i < g->count; i++)
+		fprintf(out, "%s\"%s\":%llu", i > 0 ? "," : "", g->rows[i].name,
+			(unsigned long long)metric_value(g, i));
+	fputc('}', out);
+}
+
+static void write_exits(FILE *out, const struct machine *m)
+{
+	uint64_t total = 0;
+	const char *comma = "";
+
+	fputs(",\"exits\":{", out);
+	for (uint32_t reason = 0; reason < KVM_EXIT_REASONS; reason++) {
+		uint64_t n = 0;
+
+		for (uint32_t id = 0; id < m->ncpus; id++)
+			n += counter_get(&m->vcpus[id].exits[reason]);
+		if (n > 0) {
+			fprintf(out, "%s\"%s\":%llu", comma, kvm_exit_name(reason),
+				(unsigned long long)n);
+			comma = ",";
+		}
+		total += n;
+	}
+	fprintf(out, "%s\"total\":%llu}", comma, (unsigned long long)total);
+}
+
+/* Absolute CLOCK_MONOTONIC, so that whoever started the process can subtract its own start. */
+static void write_timeline(FILE *out, const struct machine *m)
+{
+	static const char *const points[] = {
+		[TIMELINE_BUILD] = "build",   [TIMELINE_OPENED] = "opened", [TIMELINE_VM] = "vm",
+		[TIMELINE_LOADED] = "loaded", [TIMELINE_READY] = "ready",   [TIMELINE_RUN] = "run",
+	};
+	static const char *const marks[] = {
+		[VOLT_MARK_INIT] = "init",
+		[VOLT_MARK_WORKLOAD] = "workload",
+		[VOLT_MARK_DONE] = "done",
+	};
+	_Static_assert(ARRAY_LEN(points) == TIMELINE_POINTS, "every point has a name");
+	_Static_assert(ARRAY_LEN(marks) == VOLT_MARK_COUNT, "every mark has a name");
+
+	fputs(",\"timeline_ns\":{", out);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		fprintf(out, "\"%s\":%llu,", points[i], (unsigned long long)m->timeline.ns[i]);
+	for (size_t i = VOLT_MARK_INIT; i < ARRAY_LEN(marks); i++)
+		fprintf(out, "\"%s\":%llu,", marks[i],
+			(unsigned long long)report_mark_ns(m->report, (enum volt_mark)i));
+	fprintf(out, "\"now\":%llu}", (unsigned long long)sys_now_ns());
+}
+
+static void write_memory(FILE *out, const struct machine *m)
+{
+	static const char *const backings[] = {
+		[MEM_BACKING_4K] = "4k", [MEM_BACKING_THP] = "thp", [MEM_BACKING_HUGETLB] = "2m"};
+
+	fprintf(out, ",\"memory\":{\"bytes\":%llu,\"pages\":\"%s\",\"boot_bytes_copied\":%llu}",
+		(unsigned long long)mem_size(m->mem), backings[mem_backing(m->mem)],
+		(unsigned long long)mem_bytes_copied(m->mem));
+}
+
+void machine_write_metrics(const struct machine *m, FILE *out)
+{
+	struct metric_group groups[] = {serial_metrics(m->serial), i8042_metrics(m->i8042),
+					console_metrics(m->console)};
+
+	fprintf(out, "{\"id\":\"%s\",\"end\":\"%s\",\"exit_status\":%d,\"vcpus\":%u",
+		m->config->id != NULL ? m->config->id : "", machine_end_text(machine_end(m)),
+		machine_exit_status(m), m->ncpus);
+	write_memory(out, m);
+	fprintf(out, ",\"kvm\":{\"ioctls\":%llu}", (unsigned long long)counter_get(&m->kvm.ioctls));
+	write_exits(out, m);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		write_group(out, &groups[i]);
+	fprintf(out, ",\"log\":{\"dropped_bytes\":%llu}", (unsigned long long)log_dropped());
+	write_timeline(out, m);
+	fputs("}\n", out);
+}

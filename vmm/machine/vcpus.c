@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vCPUs and their threads: made, parked, released, stopped. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "vmm/arch/x86_64/arch.h"
+#include "vmm/machine/internal.h"
+
+/* Interrupts KVM_RUN; the handler does nothing, immediate_exit closes the race before it. */
+#define KICK_SIGNAL SIGRTMIN
+
+/* A vCPU's thread calls nothing deep: this leaves ample room. */
+#define STACK_BYTES KIB(256)
+
+static void on_kick(int signal)
+{
+	(void)signal;
+}
+
+static int create_one(struct machine *m, uint32_t id, struct kvm_cpuid_table *cpuid, struct verr *e)
+{
+	struct vcpu *v = &m->vcpus[id];
+
+	if (kvm_vcpu_create(&m->vm, id, &v->kvm, e) < 0)
+		return -1;
+	cpuid_for_vcpu(cpuid, id);
+	if (kvm_vcpu_set_cpuid(&v->kvm, cpuid, e) < 0 || msr_setup(&v->kvm, e) < 0)
+		return verr_note(e, "vCPU %u", id);
+	return 0;
+}
+
+int vcpus_create(struct machine *m, struct verr *e)
+{
+	struct kvm_cpuid_table cpuid;
+	struct cpuid_facts facts = {.cpus = m->config->cpus,
+				    .tsc_deadline =
+					    kvm_vm_check(&m->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0};
+	int most = kvm_vm_check(&m->vm, KVM_CAP_MAX_VCPUS);
+
+	if (most > 0 && facts.cpus > (uint32_t)most)
+		return verr_invalid(e, "--cpus %u: this host's KVM has at most %d a VM", facts.cpus,
+				    most);
+	m->vcpus = calloc(facts.cpus, sizeof(*m->vcpus));
+	if (m->vcpus == NULL)
+		return verr_host(e, "out of memory");
+	for (uint32_t id = 0; id < facts.cpus; id++)
+		m->vcpus[id] = (struct vcpu){.machine = m, .id = id, .kvm = {.fd = -1}};
+	m->ncpus = facts.cpus;
+	if (kvm_supported_cpuid(&m->kvm, &cpuid, e) < 0 || cpuid_filter(&cpuid, &facts, e) < 0)
+		return -1;
+	for (uint32_t id = 0; id < m->ncpus; id++)
+		if (create_one(m, id, &cpuid, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int start_one(struct vcpu *v, const pthread_attr_t *attr, struct verr *e)
+{
+	int error = pthread_create(&v->thread, attr, vcpu_main, v);
+
+	if (error != 0) {
+		errno = error;
+		return verr_os(e, "create the thread of vCPU %u", v->id);
+	}
+	v->started = true;
+	return 0;
+}
+
+int vcpus_start(struct machine *m, struct verr *e)
+{
+	struct sigaction action = {.sa_handler = on_kick};
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int r = 0;
+
+	(void)sigaction(KICK_SIGNAL, &action, NULL);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	/* Threads inherit the mask: a vCPU's takes its kick and faults of its own, nothing else. */
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, KICK_SIGNAL);
+	(void)sigdelset(&all, SIGSEGV);
+	(void)sigdelset(&all, SIGBUS);
+	(void)sigdelset(&all, SIGILL);
+	(void)sigdelset(&all, SIGFPE);
+	(void)sigdelset(&all, SIGABRT);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (uint32_t id = 0; id < m->ncpus && r == 0; id++)
+		r = start_one(&m->vcpus[id], &attr, e);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return r;
+}
+
+void vcpus_release(struct machine *m)
+{
+	(void)pthread_mutex_lock(&m->park_lock);
+	m->released = true;
+	(void)pthread_cond_broadcast(&m->park_cond);
+	(void)pthread_mutex_unlock(&m->park_lock);
+}
+
+void vcpus_stop(struct machine *m)
+{
+	atomic_store(&m->quit, true);
+	vcpus_release(m);
+	for (uint32_t id = 0; id < m->ncpus; id++) {
+		struct vcpu *v = &m->vcpus[id];
+
+		if (!v->started)
+			continue;
+		__atomic_store_n(&v->kvm.run->immediate_exit, 1, __ATOMIC_RELEASE);
+		(void)pthread_kill(v->thread, KICK_SIGNAL);
+	}
+	for (uint32_t id = 0; id < m->ncpus; id++)
+		if (m->vcpus[id].started) {
+			(void)pthread_join(m->vcpus[id].thread, NULL);
+			m->vcpus[id].started = false;
+		}
+}
+
+void vcpus_free(struct machine *m)
+{
+	for (uint32_t id = 0; id < m->ncpus; id++)
+		kvm_vcpu_close(&m->vcpus[id].kvm);
+	free(m->vcpus);
+	m->vcpus = NULL;
+	m->ncpus = 0;
+}

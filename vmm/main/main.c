@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* volt-vmm: one process, one virtual machine. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "base/sys.h"
+#include "contract/workload.h"
+#include "version.h"
+#include "vmm/config/config.h"
+#include "vmm/machine/machine.h"
+#include "vmm/main/signals.h"
+
+#define STATUS_FAILED 1
+#define STATUS_CONFIGURATION 2
+
+/* Everything the process owns beside the machine. */
+struct process {
+	struct config config;
+	struct loop *loop;
+	struct machine *machine;
+	struct signals *signals;
+	int log_fd, metrics_fd;
+};
+
+static int status_of_fault(const struct config *c, const struct verr *e)
+{
+	if (c->workload != NULL)
+		return VOLT_STATUS_FAILED;
+	return e->kind == VERR_INVALID || e->kind == VERR_NOT_FOUND ? STATUS_CONFIGURATION
+								    : STATUS_FAILED;
+}
+
+/* The one line a user sees; the log's sink may be a file that nobody watches. */
+static int report_fault(const struct config *c, const struct verr *e)
+{
+	fprintf(stderr, "volt-vmm: %s\n", e->text);
+	log_debug(LOG_MAIN, "raised at %s:%d", e->file, e->line);
+	return status_of_fault(c, e);
+}
+
+static int open_outputs(struct process *p, struct verr *e)
+{
+	const struct config *c = &p->config;
+	struct log_options log = {.level = (enum log_level)c->log_level,
+				  .format = (enum log_format)c->log_format,
+				  .id = c->id};
+
+	if (c->log_path != NULL) {
+		p->log_fd = sys_open_output(c->log_path, e);
+		if (p->log_fd < 0)
+			return verr_note(e, "--log-path");
+	} else {
+		struct verr none = VERR_INIT;
+
+		/* A closed stderr is no reason not to run: such lines are counted as dropped. */
+		p->log_fd = sys_nonblocking(STDERR_FILENO, O_WRONLY, &none);
+	}
+	log.fd = p->log_fd;
+	log_setup(&log);
+	if (c->metrics_path == NULL)
+		return 0;
+	p->metrics_fd = sys_open_output(c->metrics_path, e);
+	return p->metrics_fd < 0 ? verr_note(e, "--metrics-path") : 0;
+}
+
+static void write_metrics(const struct process *p)
+{
+	auto_free char *text = NULL;
+	size_t len = 0;
+	FILE *out;
+
+	if (p->metrics_fd < 0)
+		return;
+	out = open_memstream(&text, &len);
+	if (out == NULL)
+		return;
+	machine_write_metrics(p->machine, out);
+	(void)fclose(out);
+	if (write(p->metrics_fd, text, len) != (ssize_t)len)
+		log_warn(LOG_MAIN,
+			 "--metrics-path %s: nobody took the metrics, or the disk is full",
+			 p->config.metrics_path);
+}
+
+static int run_machine(struct process *p, struct verr *e)
+{
+	enum machine_end end;
+
+	if (open_outputs(p, e) < 0 || loop_new(&p->loop, e) < 0 ||
+	    signals_new(p->loop, &p->signals, e) < 0 ||
+	    machine_new(&p->config, p->loop, &p->machine, e) < 0)
+		return -1;
+	signals_watch(p->signals, p->machine);
+	if (machine_run(p->machine, e) < 0) {
+		write_metrics(p);
+		return -1;
+	}
+	end = machine_end(p->machine);
+	log_line(end == MACHINE_POWEROFF || end == MACHINE_REBOOT ? LOG_INFO : LOG_WARN,
+		 LOG_MACHINE, "%s", machine_end_text(end));
+	write_metrics(p);
+	return machine_exit_status(p->machine);
+}
+
+/* Load everything but run nothing, and show what would have run. */
+static int dry_run(struct process *p, struct verr *e)
+{
+	auto_free char *json = NULL;
+
+	if (loop_new(&p->loop, e) < 0 || machine_dry_run(&p->config, p->loop, e) < 0)
+		return -1;
+	json = config_to_json(&p->config);
+	if (json == NULL)
+		return verr_host(e, "out of memory");
+	fputs(json, stdout);
+	return 0;
+}
+
+/* Returns the exit status, or -1 when a machine is to be run. */
+static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
+{
+	if (config_parse_args(&p->config, argc, argv, e) < 0)
+		return report_fault(&p->config, e);
+	if (p->config.help) {
+		config_print_help();
+		return 0;
+	}
+	if (p->config.version) {
+		printf("volt-vmm %s\n", VOLT_VERSION);
+		return 0;
+	}
+	if (config_check(&p->config, e) < 0)
+		return report_fault(&p->config, e);
+	return -1;
+}
+
+int main(int argc, char *argv[])
+{
+	struct process p = {.log_fd = -1, .metrics_fd = -1};
+	struct verr e = VERR_INIT;
+	int status;
+
+	config_init(&p.config);
+	status = prepare(&p, argc, argv, &e);
+	if (status < 0) {
+		status = p.config.dry_run ? dry_run(&p, &e) : run_machine(&p, &e);
+		/* The terminal is restored before anything is said. */
+		signals_forget(p.signals);
+		p.machine = machine_free(p.machine);
+		if (status < 0)
+			status = report_fault(&p.config, &e);
+	}
+	p.signals = signals_free(p.signals);
+	p.loop = loop_free(p.loop);
+	fd_close(&p.metrics_fd);
+	config_deinit(&p.config);
+	return status;
+}

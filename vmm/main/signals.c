@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/main/signals.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "vmm/devices/console.h"
+#include "vmm/machine/machine.h"
+
+struct signals {
+	struct machine *machine;
+	struct loop_source source;
+	int fd;
+};
+
+/*
+ * A signal handler has no argument: the terminal it must restore is the one thing here that is
+ * the process's and not a machine's.
+ */
+static const struct console *volatile fatal_console;
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+
+static void on_fatal(int number)
+{
+	console_restore(fatal_console);
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+}
+
+/* Leave alone what somebody (a sanitizer) has taken already. */
+static void catch_fatal(void)
+{
+	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_NODEFER}, old;
+
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+		if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			(void)sigaction(fatal[i], &action, NULL);
+}
+
+static void act(struct signals *s, uint32_t number)
+{
+	switch (number) {
+	case SIGCONT:
+		console_resume(machine_console(s->machine));
+		break;
+	case SIGQUIT:
+		machine_kill(s->machine);
+		break;
+	default:
+		machine_stop(s->machine);
+		break;
+	}
+}
+
+static void on_signal(void *arg)
+{
+	struct signals *s = arg;
+	struct signalfd_siginfo info;
+
+	while (s->machine != NULL && read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		act(s, info.ssi_signo);
+}
+
+int signals_new(struct loop *loop, struct signals **out, struct verr *e)
+{
+	struct signals *s = calloc(1, sizeof(*s));
+	sigset_t mask;
+
+	if (s == NULL)
+		return verr_host(e, "out of memory");
+	s->source = (struct loop_source)LOOP_SOURCE_INIT;
+	(void)signal(SIGPIPE, SIG_IGN);
+	catch_fatal();
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGHUP);
+	(void)sigaddset(&mask, SIGQUIT);
+	(void)sigaddset(&mask, SIGCONT);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	s->fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->fd < 0) {
+		(void)verr_os(e, "create a signalfd");
+		(void)signals_free(s);
+		return -1;
+	}
+	if (loop_fd_init(&s->source, loop, s->fd, LOOP_READ, on_signal, s, e) < 0) {
+		(void)signals_free(s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+void signals_watch(struct signals *s, struct machine *machine)
+{
+	s->machine = machine;
+	fatal_console = machine_console(machine);
+	loop_enable(&s->source);
+}
+
+void signals_forget(struct signals *s)
+{
+	fatal_console = NULL;
+	if (s != NULL)
+		s->machine = NULL;
+}
+
+struct signals *signals_free(struct signals *s)
+{
+	if (s != NULL) {
+		loop_source_deinit(&s->source);
+		fd_close(&s->fd);
+		free(s);
+	}
+	return NULL;
+}
