@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 
 #define LINE_MAX_BYTES 1200
+#define ID_MAX_BYTES 64
 
 static struct log_options sink = {.level = LOG_WARN, .format = LOG_TEXT, .fd = STDERR_FILENO};
 static counter dropped;
@@ -80,52 +81,109 @@ static void format_time(char out[static 40])
 		       (unsigned)(now.tv_nsec / 1000) % 1000000);
 }
 
-/* Append `text` with control characters, and for JSON quotes and backslashes, made harmless. */
-static size_t put_escaped(char *line, size_t used, size_t cap, const char *text, int json)
+/*
+ * The length of the UTF-8 sequence of two to four bytes at `s` (Unicode 15, table 3-7), or 0 where
+ * none begins, or one of the control characters U+0080 to U+009F.
+ */
+static size_t utf8_length(const unsigned char *s)
 {
-	for (; *text != '\0' && used + 8 < cap; text++) {
-		unsigned char c = (unsigned char)*text;
+	size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	unsigned char low = 0x80, high = 0xbf;
 
-		if (c < 0x20 || c == 0x7f)
-			used += (size_t)snprintf(line + used, cap - used,
-						 json ? "\\u%04x" : "\\x%02x", c);
-		else if (json && (c == '"' || c == '\\'))
-			used += (size_t)snprintf(line + used, cap - used, "\\%c", c);
-		else
-			line[used++] = (char)c;
-	}
-	return used;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	/* What the second byte may be keeps out overlong forms, surrogates and the undefined. */
+	if (s[0] == 0xe0 || s[0] == 0xc2)
+		low = 0xa0;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
 }
 
-static size_t format_line(char *line, size_t cap, enum log_level level, enum log_room room,
-			  const char *text)
+/* A line that is being put together, no NUL at its end; `end` leaves room for what closes it. */
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t used, end;
+};
+
+#define LINE_CLOSE_BYTES 3 /* "}\n */
+
+static void put_bytes(struct line *l, const char *bytes, size_t len)
+{
+	if (len > l->end - l->used) {
+		l->end = l->used; /* nothing after what was cut */
+		return;
+	}
+	memcpy(l->text + l->used, bytes, len);
+	l->used += len;
+}
+
+static void put_plain(struct line *l, const char *text)
+{
+	put_bytes(l, text, strlen(text));
+}
+
+/* `text` with control characters, what is not UTF-8, and JSON's own characters made harmless. */
+static void put_escaped(struct line *l, const char *text)
 {
 	int json = sink.format == LOG_JSON;
-	const char *id = sink.id;
-	char when[40];
-	size_t used;
-	int n;
+	char piece[8];
+
+	for (size_t len = 1; *text != '\0'; text += len) {
+		unsigned char c = (unsigned char)*text;
+
+		len = c < 0x80 ? 1 : utf8_length((const unsigned char *)text);
+		if (c < 0x20 || c == 0x7f || len == 0) {
+			(void)snprintf(piece, sizeof(piece), json ? "\\u%04x" : "\\x%02x", c);
+			put_plain(l, piece);
+			len = 1;
+		} else if (json && (c == '"' || c == '\\')) {
+			(void)snprintf(piece, sizeof(piece), "\\%c", c);
+			put_plain(l, piece);
+		} else {
+			put_bytes(l, text, len);
+		}
+	}
+}
+
+static void put_head(struct line *l, enum log_level level, enum log_room room)
+{
+	int json = sink.format == LOG_JSON;
+	char when[40], head[96], id[ID_MAX_BYTES + 1];
 
 	format_time(when);
 	if (json)
-		n = snprintf(line, cap,
-			     "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\"%s%s%s,\"text\":\"",
-			     when, level_names[level], room_names[room], id ? ",\"id\":\"" : "",
-			     id ? id : "", id ? "\"" : "");
+		(void)snprintf(head, sizeof(head),
+			       "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\"", when,
+			       level_names[level], room_names[room]);
 	else
-		n = snprintf(line, cap, "%s %-5s %s%s%s: ", when, level_names[level], id ? id : "",
-			     id ? " " : "", room_names[room]);
-	used = put_escaped(line, (size_t)n, cap, text, json);
-	used += (size_t)snprintf(line + used, cap - used, json ? "\"}\n" : "\n");
-	return used;
+		(void)snprintf(head, sizeof(head), "%s %-5s ", when, level_names[level]);
+	put_plain(l, head);
+	if (sink.id != NULL) {
+		(void)snprintf(id, sizeof(id), "%s", sink.id);
+		put_plain(l, json ? ",\"id\":\"" : "");
+		put_escaped(l, id);
+		put_plain(l, json ? "\"" : " ");
+	}
+	put_plain(l, json ? ",\"text\":\"" : room_names[room]);
+	put_plain(l, json ? "" : ": ");
 }
 
 void log_line(enum log_level level, enum log_room room, const char *fmt, ...)
 {
-	char text[LINE_MAX_BYTES - 300], line[LINE_MAX_BYTES];
+	struct line l = {.end = sizeof(l.text) - LINE_CLOSE_BYTES};
+	char text[LINE_MAX_BYTES - 300];
 	int saved = errno;
 	va_list ap;
-	size_t len;
 	ssize_t n;
 
 	if (!log_enabled(level))
@@ -133,11 +191,14 @@ void log_line(enum log_level level, enum log_room room, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = format_line(line, sizeof(line), level, room, text);
+	put_head(&l, level, room);
+	put_escaped(&l, text);
+	l.end = sizeof(l.text);
+	put_plain(&l, sink.format == LOG_JSON ? "\"}\n" : "\n");
 	do
-		n = write(sink.fd, line, len);
+		n = write(sink.fd, l.text, l.used);
 	while (n < 0 && errno == EINTR);
-	if (n < (ssize_t)len)
-		counter_add(&dropped, n < 0 ? len : len - (size_t)n);
+	if (n < (ssize_t)l.used)
+		counter_add(&dropped, n < 0 ? l.used : l.used - (size_t)n);
 	errno = saved;
 }

@@ -177,6 +177,8 @@ void sink_put(struct sink *s, const void *bytes, size_t len)
 	size_t fits, tail, first;
 	bool wake;
 
+	if (len == 0)
+		return;
 	(void)pthread_mutex_lock(&s->lock);
 	fits = MIN(len, s->capacity - s->used);
 	tail = (s->head + s->used) % s->capacity;

@@ -2,12 +2,24 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
+
+/* Opening it again gives the same object, and not a socket's error or another pseudo-terminal. */
+static bool can_reopen(int fd, const struct stat *st)
+{
+	unsigned pty;
+
+	if (S_ISREG(st->st_mode) || S_ISSOCK(st->st_mode))
+		return false;
+	return ioctl(fd, TIOCGPTN, &pty) < 0;
+}
 
 int sys_nonblocking(int fd, int access, struct verr *e)
 {
@@ -18,7 +30,7 @@ int sys_nonblocking(int fd, int access, struct verr *e)
 	if (fstat(fd, &st) < 0)
 		return verr_os(e, "descriptor %d", fd);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode)) {
+	if (can_reopen(fd, &st)) {
 		copy = open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 		if (copy >= 0)
 			return copy;

@@ -10,8 +10,9 @@
 /*
  * A descriptor for the same pipe, terminal, socket or file as `fd` (borrowed) that does not block.
  * It has an open file description of its own where the kernel gives one, so whoever shares `fd`
- * sees no change; where not (a socket), the shared one becomes non-blocking. A regular file is
- * duplicated. `access` is O_RDONLY or O_WRONLY. Returns the descriptor (close-on-exec) or -1.
+ * sees no change; where not (a socket, a pseudo-terminal's master, another user's terminal), the
+ * shared one becomes non-blocking. A regular file is duplicated. `access` is O_RDONLY or O_WRONLY.
+ * Returns the descriptor (close-on-exec) or -1.
  */
 V_MUST_CHECK int sys_nonblocking(int fd, int access, struct verr *e);
 

@@ -35,10 +35,12 @@ struct console {
 	struct console_options options;
 	struct console_counters counters;
 	struct loop *loop;
-	struct sink *out; /* NULL: nowhere */
-	int in, slave;    /* -1: none */
-	bool reading;     /* there may be more input */
-	bool pollable;    /* epoll takes `in` */
+	struct sink *out;  /* NULL: nowhere */
+	int in, slave;     /* -1: none */
+	bool reading;      /* there may be more input */
+	bool pollable;     /* epoll takes `in` */
+	bool unblocked[2]; /* stdin, stdout: not reopened but made non-blocking for all who share it
+			    */
 	char pty_name[32];
 	struct term term; /* stdin, if that is a terminal */
 	struct escape escape;
@@ -67,6 +69,16 @@ static int open_output(struct console *c, int descriptor, struct verr *e)
 	return 0;
 }
 
+/* A non-blocking copy of stdin or stdout; remembers what it changed for others. */
+static int open_std(struct console *c, int fd, int access, struct verr *e)
+{
+	int before = fcntl(fd, F_GETFL);
+	int copy = sys_nonblocking(fd, access, e);
+
+	c->unblocked[fd] = (~before & fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+	return copy;
+}
+
 static int open_stdio(struct console *c, struct verr *e)
 {
 	/* Asked first: the next descriptor that is opened takes the number of one that is closed.
@@ -74,11 +86,11 @@ static int open_stdio(struct console *c, struct verr *e)
 	bool has_stdin = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 
 	if (fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
-	    open_output(c, sys_nonblocking(STDOUT_FILENO, O_WRONLY, e), e) < 0)
+	    open_output(c, open_std(c, STDOUT_FILENO, O_WRONLY, e), e) < 0)
 		return verr_note(e, "console on stdout");
 	if (!has_stdin)
 		return 0;
-	c->in = sys_nonblocking(STDIN_FILENO, O_RDONLY, e);
+	c->in = open_std(c, STDIN_FILENO, O_RDONLY, e);
 	if (c->in < 0)
 		return verr_note(e, "console on stdin");
 	if (isatty(c->in))
@@ -288,8 +300,12 @@ struct console *console_free(struct console *c)
 
 void console_restore(const struct console *c)
 {
-	if (c != NULL)
-		term_restore(&c->term);
+	if (c == NULL)
+		return;
+	term_restore(&c->term);
+	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
+		if (c->unblocked[fd])
+			(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 }
 
 void console_resume(struct console *c)

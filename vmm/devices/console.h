@@ -46,7 +46,10 @@ V_MUST_CHECK int console_start(struct console *console, struct serial *serial, s
  */
 struct console *console_free(struct console *console);
 
-/* Only restore the terminal; async-signal-safe, accepts NULL. */
+/*
+ * Only undo what others would see: the terminal's settings, and stdin or stdout not blocking where
+ * they could not be opened again (base/sys.h). Async-signal-safe, accepts NULL.
+ */
 void console_restore(const struct console *console);
 
 /* After SIGCONT: raw mode again, as a shell has changed the terminal since. Loop's thread. */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define MUCH 2000
 
@@ -151,6 +152,28 @@ static void test_output_to_a_pipe(void **state)
 	assert_int_equal(read(ends[0], got, sizeof(got)), 3);
 	assert_int_equal(fcntl(1, F_GETFL) & O_NONBLOCK, 0); /* whoever shares it sees no change */
 	(void)close(ends[0]);
+}
+
+/* A socket cannot be opened again: it blocks again when the console is done with it. */
+static void test_socket(void **state)
+{
+	struct fixture *f = *state;
+	char got[8] = {0};
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	replace(0, fcntl(ends[0], F_DUPFD_CLOEXEC, 0));
+	replace(1, ends[0]);
+	start(f, CONSOLE_STDIO, NULL);
+	assert_int_equal(write(ends[1], "in", 2), 2);
+	assert_true(run_until_read(f, 2));
+	guest_print(f, "out");
+	stop(f);
+	assert_int_equal(read(ends[1], got, sizeof(got)), 3);
+	assert_string_equal(got, "out");
+	assert_int_equal(fcntl(0, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(fcntl(1, F_GETFL) & O_NONBLOCK, 0);
+	(void)close(ends[1]);
 }
 
 #define FLOOD (1 << 20)
@@ -386,6 +409,7 @@ int main(void)
 		TEST(test_input_from_a_file),
 		TEST(test_no_input),
 		TEST(test_output_to_a_pipe),
+		TEST(test_socket),
 		TEST(test_blocked_reader),
 		TEST(test_reader_has_gone),
 		TEST(test_stdout_closed),

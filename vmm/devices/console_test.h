@@ -87,10 +87,10 @@ static inline bool loop_is_idle(struct fixture *f)
 	struct timespec before, after;
 
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-	run_for(f, 200);
+	run_for(f, 100);
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	return (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 <
-	       100;
+	       60;
 }
 
 /* Make `fd` (taken over; -1 closes) this process's stdin or stdout. */

@@ -63,8 +63,8 @@ void kvm_close(struct kvm *kvm)
 
 int kvm_supported_cpuid(struct kvm *kvm, struct kvm_cpuid_table *table, struct verr *e)
 {
-	table->head.nent = KVM_CPUID_MAX;
-	table->head.padding = 0;
+	table->count = KVM_CPUID_MAX;
+	table->padding = 0;
 	if (call_ptr(kvm, kvm->fd, KVM_GET_SUPPORTED_CPUID, table) < 0)
 		return verr_os(e, "KVM_GET_SUPPORTED_CPUID");
 	return 0;
@@ -231,10 +231,10 @@ bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa)
 int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries, size_t count,
 		      struct verr *e)
 {
-	struct {
-		struct kvm_msrs head;
+	struct { /* struct kvm_msrs with its entries */
+		uint32_t count, padding;
 		struct kvm_msr_entry entries[MSRS_MAX];
-	} msrs = {.head = {.nmsrs = (uint32_t)count}};
+	} msrs = {.count = (uint32_t)count};
 	int n;
 
 	if (count > MSRS_MAX)

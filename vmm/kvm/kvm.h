@@ -49,10 +49,12 @@ void kvm_close(struct kvm *kvm);
 /* CPUID entries that a CPUID table here has room for. */
 #define KVM_CPUID_MAX 256
 
+/* struct kvm_cpuid2 with its entries. */
 struct kvm_cpuid_table {
-	struct kvm_cpuid2 head;
+	uint32_t count, padding;
 	struct kvm_cpuid_entry2 entries[KVM_CPUID_MAX];
 };
+_Static_assert(offsetof(struct kvm_cpuid_table, entries) == sizeof(struct kvm_cpuid2), "layout");
 
 /* KVM_GET_SUPPORTED_CPUID */
 V_MUST_CHECK int kvm_supported_cpuid(struct kvm *kvm, struct kvm_cpuid_table *table,

@@ -3,7 +3,8 @@
  * The ACPI tables of a hardware-reduced machine (ACPI 6.4, section 4.1): no power management
  * registers, no SCI, no FACS; what is left is a register to sleep with, one to reset with, the
  * interrupt controllers and a list of devices. The tables are built in place, before the guest
- * runs: RSDP, then DSDT, FADT, MADT, XSDT, each after those that it points to or counts.
+ * runs. The RSDP has the first place, where it is looked for; the others follow, each after those
+ * that it points to.
  */
 #include "vmm/arch/x86_64/platform.h"
 

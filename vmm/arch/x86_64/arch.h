@@ -27,9 +27,15 @@ struct arch_boot {
 
 /*
  * Write what the entry needs into low memory: GDT, page tables (Linux entry only) and the zero
- * page, or PVH's start info.
+ * page, or PVH's start info; and the reset vector.
  */
 V_MUST_CHECK int arch_write_boot(struct mem *mem, const struct arch_boot *boot, struct verr *e);
+
+/*
+ * Write the code a guest reaches when it resets by jumping to the BIOS, as Linux with EFI support
+ * does on a hardware-reduced ACPI machine: it pulls the reset line.
+ */
+V_MUST_CHECK int reset_vector_write(struct mem *mem, struct verr *e);
 
 /* The drawers behind it. */
 V_MUST_CHECK int gdt_write(struct mem *mem, struct verr *e);

@@ -150,12 +150,12 @@ static int add_topology(struct kvm_cpuid_table *t, uint32_t leaf, uint32_t cpus,
 	};
 
 	for (uint32_t i = 0; i < ARRAY_LEN(levels); i++) {
-		if (t->head.nent == KVM_CPUID_MAX)
+		if (t->count == KVM_CPUID_MAX)
 			return verr_host(e, "CPUID: more than %d entries", KVM_CPUID_MAX);
-		t->entries[t->head.nent] = levels[i];
-		t->entries[t->head.nent].function = leaf;
-		t->entries[t->head.nent].index = i;
-		t->entries[t->head.nent++].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+		t->entries[t->count] = levels[i];
+		t->entries[t->count].function = leaf;
+		t->entries[t->count].index = i;
+		t->entries[t->count++].flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
 	}
 	return 0;
 }
@@ -164,7 +164,7 @@ int cpuid_filter(struct kvm_cpuid_table *t, const struct cpuid_facts *facts, str
 {
 	uint32_t kept = 0, max_leaf = 0;
 
-	for (uint32_t i = 0; i < t->head.nent; i++) {
+	for (uint32_t i = 0; i < t->count; i++) {
 		struct kvm_cpuid_entry2 *entry = &t->entries[i];
 
 		if (entry->function == 0)
@@ -175,7 +175,7 @@ int cpuid_filter(struct kvm_cpuid_table *t, const struct cpuid_facts *facts, str
 		set_vm_facts(entry, facts);
 		t->entries[kept++] = *entry;
 	}
-	t->head.nent = kept;
+	t->count = kept;
 	if (max_leaf >= 0xB && add_topology(t, 0xB, facts->cpus, e) < 0)
 		return -1;
 	if (max_leaf >= 0x1F && add_topology(t, 0x1F, facts->cpus, e) < 0)
@@ -185,7 +185,7 @@ int cpuid_filter(struct kvm_cpuid_table *t, const struct cpuid_facts *facts, str
 
 void cpuid_for_vcpu(struct kvm_cpuid_table *t, uint32_t id)
 {
-	for (uint32_t i = 0; i < t->head.nent; i++) {
+	for (uint32_t i = 0; i < t->count; i++) {
 		struct kvm_cpuid_entry2 *entry = &t->entries[i];
 
 		if (entry->function == 0x1)

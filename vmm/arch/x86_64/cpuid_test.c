@@ -4,7 +4,7 @@
 
 static struct kvm_cpuid_entry2 *find(struct kvm_cpuid_table *t, uint32_t leaf, uint32_t index)
 {
-	for (uint32_t i = 0; i < t->head.nent; i++)
+	for (uint32_t i = 0; i < t->count; i++)
 		if (t->entries[i].function == leaf && t->entries[i].index == index)
 			return &t->entries[i];
 	return NULL;
@@ -12,7 +12,7 @@ static struct kvm_cpuid_entry2 *find(struct kvm_cpuid_table *t, uint32_t leaf, u
 
 static void add(struct kvm_cpuid_table *t, uint32_t leaf, uint32_t index, uint32_t all)
 {
-	t->entries[t->head.nent++] = (struct kvm_cpuid_entry2){
+	t->entries[t->count++] = (struct kvm_cpuid_entry2){
 		.function = leaf, .index = index, .eax = all, .ebx = all, .ecx = all, .edx = all};
 }
 
@@ -59,7 +59,7 @@ static void test_cleared_bits(void **state)
 /* Nothing that KVM lacks appears, but for the two bits that older kernels leave out. */
 static void test_nothing_added(void **state)
 {
-	struct kvm_cpuid_table t = {.head = {.nent = 0}};
+	struct kvm_cpuid_table t = {.count = 0};
 	struct cpuid_facts facts = {.cpus = 1};
 	struct verr e = VERR_INIT;
 
@@ -69,7 +69,7 @@ static void test_nothing_added(void **state)
 	add(&t, 0x6, 0, 0);
 	add(&t, 0x80000007, 0, 0);
 	assert_ok(cpuid_filter(&t, &facts, &e), &e);
-	assert_int_equal(t.head.nent, 4); /* no leaf 0xB above the highest leaf */
+	assert_int_equal(t.count, 4); /* no leaf 0xB above the highest leaf */
 	assert_int_equal(find(&t, 0x1, 0)->ecx, 1u << 31);
 	assert_int_equal(find(&t, 0x1, 0)->edx, 0);
 	assert_int_equal(find(&t, 0x6, 0)->eax, 0);
@@ -110,7 +110,7 @@ static void test_topology(void **state)
 
 static void test_table_full(void **state)
 {
-	struct kvm_cpuid_table t = {.head = {.nent = 0}};
+	struct kvm_cpuid_table t = {.count = 0};
 	struct cpuid_facts facts = {.cpus = 1};
 	struct verr e = VERR_INIT;
 

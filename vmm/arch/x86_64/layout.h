@@ -20,7 +20,8 @@
 #define LAYOUT_ACPI 0xE0000ULL        /* RSDP first; Linux scans from here, too */
 #define LAYOUT_ACPI_END 0xF0000ULL
 #define LAYOUT_MPTABLE 0xF0000ULL /* 255 entries fit nowhere else that is scanned */
-#define LAYOUT_MPTABLE_END 0x100000ULL
+#define LAYOUT_MPTABLE_END 0xFFFF0ULL
+#define LAYOUT_RESET_VECTOR 0xFFFF0ULL /* F000:FFF0, where a PC's BIOS would start */
 #define LAYOUT_HIGH_RAM 0x100000ULL
 
 /* --- the hole below 4 GiB --- */

@@ -8,8 +8,8 @@ size_t memmap_of(const struct mem *mem, struct memmap_entry out[static MEMMAP_MA
 	size_t count = mem_regions(mem, &regions), n = 0;
 
 	out[n++] = (struct memmap_entry){0, LAYOUT_LOW_RAM_END, MEMMAP_RAM};
-	out[n++] = (struct memmap_entry){LAYOUT_ACPI, LAYOUT_MPTABLE_END - LAYOUT_ACPI,
-					 MEMMAP_RESERVED};
+	out[n++] =
+		(struct memmap_entry){LAYOUT_ACPI, LAYOUT_HIGH_RAM - LAYOUT_ACPI, MEMMAP_RESERVED};
 	out[n++] = (struct memmap_entry){LAYOUT_HIGH_RAM, regions[0].len - LAYOUT_HIGH_RAM,
 					 MEMMAP_RAM};
 	for (size_t i = 1; i < count; i++)

@@ -59,8 +59,8 @@ int paging_write(struct mem *mem, struct verr *e)
 
 int arch_write_boot(struct mem *mem, const struct arch_boot *boot, struct verr *e)
 {
-	if (gdt_write(mem, e) < 0)
-		return verr_note(e, "GDT");
+	if (gdt_write(mem, e) < 0 || reset_vector_write(mem, e) < 0)
+		return verr_note(e, "GDT and reset vector");
 	if (boot->entry == BOOT_ENTRY_PVH)
 		return pvh_info_write(mem, boot, e) < 0 ? verr_note(e, "PVH start info") : 0;
 	if (paging_write(mem, e) < 0)
