@@ -26,6 +26,7 @@
 #define FLUSH_MS 1000
 #define BACKGROUND_US 500000
 #define READ_SIZE 64
+#define HELD_SIZE 256
 
 struct console_counters {
 	counter bytes_out, bytes_in, dropped;
@@ -46,7 +47,7 @@ struct console {
 	struct escape escape;
 	struct serial *serial; /* borrowed from console_start() on */
 	struct loop_source readable, wake, retry;
-	uint8_t held[READ_SIZE + ESCAPE_OUT_MAX]; /* read, and not taken by the UART yet */
+	uint8_t held[HELD_SIZE]; /* read, and not taken by the UART yet */
 	size_t nheld;
 };
 
@@ -161,11 +162,21 @@ static void stop_reading(struct console *c)
 	loop_source_deinit(&c->retry);
 }
 
+/* Typed ahead of a guest that does not listen: what does not fit is lost, as on any terminal. */
+static void hold(struct console *c, const uint8_t *bytes, size_t len)
+{
+	size_t fits = MIN(len, sizeof(c->held) - c->nheld);
+
+	memcpy(c->held + c->nheld, bytes, fits);
+	c->nheld += fits;
+}
+
 static void hold_key(struct console *c, uint8_t byte)
 {
+	uint8_t out[ESCAPE_OUT_MAX];
 	size_t len;
 
-	switch (escape_next(&c->escape, byte, c->held + c->nheld, &len)) {
+	switch (escape_next(&c->escape, byte, out, &len)) {
 	case ESCAPE_QUIT:
 		c->options.quit(c->options.arg);
 		break;
@@ -177,15 +188,14 @@ static void hold_key(struct console *c, uint8_t byte)
 	default:
 		break;
 	}
-	c->nheld += len;
+	hold(c, out, len);
 }
 
 /* Piped input goes through untouched: only a terminal has someone who presses keys. */
 static void hold_input(struct console *c, const uint8_t *bytes, size_t len)
 {
 	if (c->term.fd < 0) {
-		memcpy(c->held + c->nheld, bytes, len);
-		c->nheld += len;
+		hold(c, bytes, len);
 		return;
 	}
 	for (size_t i = 0; i < len; i++)
@@ -226,19 +236,31 @@ static bool wait_for_foreground(struct console *c)
 	return true;
 }
 
-/* One turn of the input; wants another only if there may be both input and room. */
+/*
+ * How much to read now: what the UART has room for. From a terminal always something, or nobody
+ * could press Ctrl-A X at a guest that has stopped listening.
+ */
+static size_t want_input(struct console *c)
+{
+	if (c->term.fd >= 0)
+		return READ_SIZE;
+	return c->nheld == 0 ? serial_room(c->serial) : 0;
+}
+
+/* One turn of the input; wants another only if there may be both input and a use for it. */
 static void pump(struct console *c)
 {
 	bool more = false;
-	size_t room;
+	size_t want;
 
-	if (deliver(c) && c->reading && !wait_for_foreground(c)) {
+	(void)deliver(c);
+	if (c->reading && !wait_for_foreground(c)) {
 		if (c->term.fd >= 0 && !c->term.raw)
 			term_make_raw(&c->term);
-		room = serial_room(c->serial);
-		if (room > 0) {
-			read_input(c, room);
-			more = deliver(c);
+		want = want_input(c);
+		if (want > 0) {
+			read_input(c, want);
+			more = deliver(c) || c->term.fd >= 0;
 		}
 	}
 	if (!c->reading)

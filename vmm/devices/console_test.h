@@ -90,7 +90,7 @@ static inline bool loop_is_idle(struct fixture *f)
 	run_for(f, 100);
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	return (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 <
-	       60;
+	       20;
 }
 
 /* Make `fd` (taken over; -1 closes) this process's stdin or stdout. */
