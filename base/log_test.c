@@ -175,7 +175,7 @@ static void test_long_lines_are_cut(void **state)
 	memset(id, 'i', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(fillers); i++) {
-		for (size_t len = 0; len < 1300; len++) {
+		for (size_t len = 0; len < 920; len++) {
 			size_t step = strlen(fillers[i]);
 
 			for (size_t at = 0; at < len; at++)

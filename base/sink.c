@@ -20,28 +20,35 @@
  */
 #define WRITES_PER_TURN 16
 
+/*
+ * A guest's console comes byte by byte. The first wakes the loop; those that follow wait for the
+ * loop to look again after so long, which saves whoever puts them a system call each.
+ */
+#define LINGER_US 2000
+
 struct sink {
 	int fd;
 	bool pollable; /* epoll takes it; a regular file is always ready */
 	bool broken;   /* the reader is gone: everything is dropped */
 	counter dropped;
 	counter *count_into; /* dropped bytes again, or NULL; constant once bytes are put */
-	struct loop_source wake, writable;
+	struct loop_source wake, writable, linger;
 	pthread_mutex_t lock;
 	/* lock: everything below */
-	bool scheduled; /* the loop has been told that there are bytes */
+	bool scheduled; /* the loop will look, unasked */
 	size_t head, used, capacity;
 	uint8_t ring[];
 };
 
 enum drain_result {
-	DRAIN_EMPTY,
-	DRAIN_FULL, /* the descriptor takes no more now */
-	DRAIN_MORE, /* the turn is over, the ring not empty */
+	DRAIN_IDLE,  /* there was nothing: the next byte wakes the loop */
+	DRAIN_EMPTY, /* everything is written */
+	DRAIN_FULL,  /* the descriptor takes no more now */
+	DRAIN_MORE,  /* the turn is over, the ring not empty */
 };
 
-/* Take up to `cap` bytes off the ring's front without removing them. */
-static size_t peek(struct sink *s, uint8_t *out, size_t cap)
+/* Copy up to `cap` bytes off the ring's front. If there are none and `idle`, nobody looks again. */
+static size_t peek(struct sink *s, uint8_t *out, size_t cap, bool idle)
 {
 	size_t n, first;
 
@@ -50,7 +57,7 @@ static size_t peek(struct sink *s, uint8_t *out, size_t cap)
 	first = MIN(n, s->capacity - s->head);
 	memcpy(out, s->ring + s->head, first);
 	memcpy(out + first, s->ring, n - first);
-	if (n == 0)
+	if (n == 0 && idle)
 		s->scheduled = false;
 	(void)pthread_mutex_unlock(&s->lock);
 	return n;
@@ -102,9 +109,9 @@ static enum drain_result drain(struct sink *s)
 	size_t len, done;
 
 	for (int i = 0; i < WRITES_PER_TURN; i++) {
-		len = peek(s, piece, sizeof(piece));
+		len = peek(s, piece, sizeof(piece), i == 0);
 		if (len == 0)
-			return DRAIN_EMPTY;
+			return i == 0 ? DRAIN_IDLE : DRAIN_EMPTY;
 		done = write_piece(s, piece, len);
 		if (done == 0)
 			return DRAIN_FULL;
@@ -124,6 +131,8 @@ static void take_turn(struct sink *s)
 		loop_disable(&s->writable);
 	if (result == DRAIN_MORE)
 		loop_wake(&s->wake);
+	else if (result == DRAIN_EMPTY)
+		loop_timer_arm(&s->linger, LINGER_US);
 }
 
 static void on_turn(void *arg)
@@ -143,9 +152,11 @@ int sink_new(struct loop *loop, int fd, size_t capacity, struct sink **out, stru
 			   .capacity = capacity,
 			   .pollable = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode),
 			   .wake = LOOP_SOURCE_INIT,
-			   .writable = LOOP_SOURCE_INIT};
+			   .writable = LOOP_SOURCE_INIT,
+			   .linger = LOOP_SOURCE_INIT};
 	(void)pthread_mutex_init(&s->lock, NULL);
 	if (loop_wake_init(&s->wake, loop, on_turn, s, e) < 0 ||
+	    loop_timer_init(&s->linger, loop, on_turn, s, e) < 0 ||
 	    loop_fd_init(&s->writable, loop, fd, LOOP_WRITE, on_turn, s, e) < 0) {
 		(void)sink_free(s);
 		return -1;
@@ -160,6 +171,7 @@ struct sink *sink_free(struct sink *s)
 	if (s != NULL) {
 		loop_source_deinit(&s->wake);
 		loop_source_deinit(&s->writable);
+		loop_source_deinit(&s->linger);
 		fd_close(&s->fd);
 		(void)pthread_mutex_destroy(&s->lock);
 		free(s);
@@ -200,7 +212,7 @@ void sink_flush(struct sink *s, int milliseconds)
 	uint64_t end = sys_now_ns() + (uint64_t)milliseconds * 1000000, now;
 	enum drain_result result;
 
-	while ((result = drain(s)) != DRAIN_EMPTY) {
+	while ((result = drain(s)) != DRAIN_IDLE) {
 		now = sys_now_ns();
 		if (now >= end)
 			break;
@@ -208,6 +220,19 @@ void sink_flush(struct sink *s, int milliseconds)
 		    errno != EINTR)
 			break;
 	}
+	if (result != DRAIN_IDLE)
+		loop_timer_arm(&s->linger, LINGER_US);
+}
+
+void sink_discard(struct sink *s)
+{
+	size_t left;
+
+	(void)pthread_mutex_lock(&s->lock);
+	left = s->used;
+	s->used = 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	count_dropped(s, left);
 }
 
 uint64_t sink_dropped(const struct sink *s)

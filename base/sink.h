@@ -32,6 +32,9 @@ void sink_put(struct sink *sink, const void *bytes, size_t len);
 /* Loop's thread: write what is left, waiting at most `milliseconds` for the reader. */
 void sink_flush(struct sink *sink, int milliseconds);
 
+/* Loop's thread: drop, and count, what no reader has taken. */
+void sink_discard(struct sink *sink);
+
 /* Bytes dropped so far; any thread. */
 uint64_t sink_dropped(const struct sink *sink);
 

@@ -4,10 +4,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -227,38 +226,71 @@ static void test_flush(void **state)
 	assert_in_range(sys_now_ns() - begin, 90000000, 2000000000);
 }
 
-struct talker {
-	struct fixture *f;
-	_Atomic bool stop;
-};
-
-static void *talk_for_ever(void *arg)
+/*
+ * Who fills the ring as fast as it drains does not keep the loop from its timers: a turn writes
+ * only a part of what is there.
+ */
+static void test_loop_has_its_turns(void **state)
 {
-	struct talker *t = arg;
-	char text[64];
+	struct fixture *f = *state;
+	char path[] = "/tmp/volt-sink-XXXXXX";
+	size_t size = MIB(1);
+	uint8_t *text = calloc(1, size);
+	struct stat st;
 
-	memset(text, 'x', sizeof(text));
-	while (!atomic_load(&t->stop))
-		sink_put(t->f->sink, text, sizeof(text));
+	assert_non_null(text);
+	make_sink(f, mkstemp(path), size);
+	f->reader = open(path, O_RDONLY | O_CLOEXEC);
+	(void)unlink(path);
+	sink_put(f->sink, text, size);
+	run(f, 0);
+	assert_int_equal(fstat(f->reader, &st), 0);
+	assert_in_range(st.st_size, 0, size / 2);
+	run(f, 1000); /* the rest follows unasked */
+	assert_int_equal(fstat(f->reader, &st), 0);
+	assert_int_equal(st.st_size, size);
+	free(text);
+}
+
+#define SLOW_BYTES 1000
+
+static void *put_slowly(void *arg)
+{
+	struct fixture *f = arg;
+	const struct timespec pause = {.tv_nsec = 10000};
+
+	for (unsigned i = 0; i < SLOW_BYTES; i++) {
+		sink_put(f->sink, "x", 1);
+		(void)nanosleep(&pause, NULL);
+	}
 	return NULL;
 }
 
-/* Who fills the ring as fast as it drains does not keep the loop from its timers. */
-static void test_endless_talker_leaves_the_loop_its_turns(void **state)
+/* Single bytes, a little apart, are written together. */
+static void test_single_bytes_are_gathered(void **state)
 {
 	struct fixture *f = *state;
-	struct talker t = {.f = f};
+	unsigned bytes = 0, writes = 0;
 	pthread_t thread;
-	uint64_t begin;
+	int ends[2];
+	ssize_t n;
 
-	make_sink(f, open("/dev/null", O_WRONLY | O_CLOEXEC), CAPACITY);
-	assert_int_equal(pthread_create(&thread, NULL, talk_for_ever, &t), 0);
-	begin = sys_now_ns();
-	for (int i = 0; i < 20; i++)
-		run(f, 5);
-	assert_in_range(sys_now_ns() - begin, 0, 4000000000);
-	atomic_store(&t.stop, true);
+	/* A packet for each write. */
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK | O_DIRECT), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) >= 0);
+	f->reader = ends[0];
+	make_sink(f, ends[1], CAPACITY);
+	assert_int_equal(pthread_create(&thread, NULL, put_slowly, f), 0);
+	while (bytes < SLOW_BYTES) {
+		run(f, 10);
+		while ((n = read(f->reader, f->got, sizeof(f->got))) > 0) {
+			bytes += (unsigned)n;
+			writes++;
+		}
+	}
 	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(bytes, SLOW_BYTES);
+	assert_in_range(writes, 1, SLOW_BYTES / 4);
 }
 
 #define THREAD_BYTES 50000
@@ -308,7 +340,8 @@ int main(void)
 		TEST(test_regular_file),
 		TEST(test_full_disk),
 		TEST(test_flush),
-		TEST(test_endless_talker_leaves_the_loop_its_turns),
+		TEST(test_loop_has_its_turns),
+		TEST(test_single_bytes_are_gathered),
 		TEST(test_order_between_threads),
 	};
 
