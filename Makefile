@@ -9,7 +9,7 @@ MESON    := meson
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check bench bench-boot fuzz format kernel install uninstall deb clean
+.PHONY: help setup build demo test check bench bench-boot fuzz format docs kernel install uninstall deb clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,15 +56,20 @@ kernel: ## Build our small guest kernel (cached)
 format: ## Format every C file
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
 
+docs: ## Write docs/settings.md from the rows of machine.def
+	@tests/host/setup build
+	@tests/host/configure $(BUILD)
+	@$(MESON) compile -C $(BUILD) settings.md
+	@cp $(BUILD)/packaging/settings.md docs/
+
 install: build ## Install under PREFIX (and DESTDIR)
 	@packaging/install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"
 
 uninstall: ## Remove what install put there
 	@packaging/uninstall "$(DESTDIR)" "$(PREFIX)"
 
-deb: ## A Debian package in build/
-	@tests/host/setup build
-	@packaging/deb
+deb: build ## A Debian package in build/
+	@packaging/deb "$(BUILD)"
 
 clean: ## Remove every build directory
 	@rm -rf build build-*

@@ -14,11 +14,30 @@ struct loop {
 	bool stop; /* asked for, perhaps before loop_run() */
 };
 
+/* libevent ends the process when it gets none for itself: for epoll, and for signals a pair. */
+#define LIBEVENT_FDS 4
+
+static int check_descriptors(struct verr *e)
+{
+	int fds[LIBEVENT_FDS], n, r = 0;
+
+	for (n = 0; n < LIBEVENT_FDS && r == 0; n++) {
+		fds[n] = eventfd(0, EFD_CLOEXEC);
+		if (fds[n] < 0)
+			r = verr_os(e, "create the event loop");
+	}
+	while (n-- > 0)
+		fd_close(&fds[n]);
+	return r;
+}
+
 int loop_new(struct loop **out, struct verr *e)
 {
 	struct event_config *config;
 	struct loop *loop;
 
+	if (check_descriptors(e) < 0)
+		return -1;
 	loop = calloc(1, sizeof(*loop));
 	config = event_config_new();
 	if (loop != NULL && config != NULL) {

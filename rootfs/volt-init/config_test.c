@@ -144,7 +144,7 @@ static void too_many_are_refused(void **state)
 	at += (size_t)sprintf(text, "{\"env\":{\"A\":\"\"");
 	for (int i = 0; i < WORKLOAD_ENV; i++)
 		at += (size_t)sprintf(text + at, ",\"A%d\":\"\"", i);
-	strcpy(text + at, "}}");
+	memcpy(text + at, "}}", sizeof("}}"));
 	assert_int_equal(parse(f, text), -1);
 	assert_non_null(strstr(f->why.text, "\"env\": too many variables"));
 
@@ -152,7 +152,7 @@ static void too_many_are_refused(void **state)
 	at = (size_t)sprintf(text, "{\"command\":[\"A\"");
 	for (int i = 0; i < WORKLOAD_ARGS; i++)
 		at += (size_t)sprintf(text + at, ",\"\"");
-	strcpy(text + at, "]}");
+	memcpy(text + at, "]}", sizeof("]}"));
 	assert_int_equal(parse(f, text), -1);
 	assert_non_null(strstr(f->why.text, "\"command\": too many arguments"));
 	free(text);

@@ -14,7 +14,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUSYBOX = "/bin/busybox"
-APPLETS = ("sh ls cat ps sleep echo kill id tty stty mount poweroff reboot halt grep env printf od "
+APPLETS = ("sh ls wc cat ps sleep echo kill id tty stty mount poweroff reboot halt grep env printf od "
            "true false setsid mkdir dd head seq sync test stat readlink chmod usleep pwd").split()
 PLAIN = b"_./:=@,+-"
 
@@ -79,7 +79,7 @@ mount -t proc proc proc
 mount --bind cmdline proc/cmdline; rm -f cmdline
 for node in null zero full random urandom tty; do : > dev/$node; mount --bind /dev/$node dev/$node; done
 : > dev/console; mount --bind "$2" dev/console
-exec 3>&-
+[ -z "$4" ] || exec <&- >&- 2>&-
 exec env -i HOME=/ TERM=linux $3 "$(command -v chroot || echo /usr/sbin/chroot)" . /init
 """
 
@@ -87,7 +87,8 @@ exec env -i HOME=/ TERM=linux $3 "$(command -v chroot || echo /usr/sbin/chroot)"
 class Namespaces:
     """volt-init as PID 1 of new namespaces, on a pseudo terminal. Needs no privilege."""
 
-    def __init__(self, cmdline, files=None, shell=True, environ="", limit=30):
+    def __init__(self, cmdline, files=None, shell=True, environ="", closed=False,
+                 limit=30):
         self.directory = tempfile.TemporaryDirectory(prefix="volt-init-")
         root = self.directory.name
         populate(root, dict(files or {}), shell)
@@ -96,7 +97,7 @@ class Namespaces:
         self.started, self.limit, self.output = time.monotonic(), limit, b""
         self.process = subprocess.Popen(
             ["unshare", "-Urpfmnu", "-C", "--", "/bin/sh", "-c", WORLD, "world", root,
-             os.ttyname(slave), environ],
+             os.ttyname(slave), environ, "closed" if closed else ""],
             stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
         os.close(slave)
 

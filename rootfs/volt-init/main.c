@@ -54,7 +54,8 @@ struct init {
 static void read_options(struct init *init)
 {
 	size_t size;
-	char *line = file_read("/proc/cmdline", 2 * VOLT_CMDLINE_SIZE, &size);
+	/* A boot configuration adds to what the loader gave the kernel. */
+	char *line = file_read("/proc/cmdline", (size_t)2 * VOLT_CMDLINE_SIZE, &size);
 
 	init->options = (struct options){0};
 	init->cmdline_known = line != NULL;

@@ -73,7 +73,7 @@ static bool make(const struct mount_row *row)
 		return true;
 	if (made || !is_mounted(row->target))
 		return make_new(row);
-	/* The kernel or an initrd was first, perhaps with fewer restrictions. */
+	/* The kernel or an initrd was first, perhaps with other restrictions: ours hold. */
 	(void)mount(NULL, row->target, NULL, MS_REMOUNT | MS_BIND | row->flags, NULL);
 	return true;
 }

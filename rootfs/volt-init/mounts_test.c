@@ -77,7 +77,7 @@ static void every_row_is_as_safe_as_is_customary(void **state)
 
 static void first_rows_are_proc_and_dev(void **state)
 {
-	size_t place;
+	size_t place = SIZE_MAX;
 
 	(void)state;
 	assert_non_null(find("/proc", &place));

@@ -293,6 +293,14 @@ def test_own_fault_ends_in_order():
     assert ended.own_lines() == ["volt-init: a mistake of its own, powering off"]
 
 
+def test_without_standard_descriptors():
+    ended = in_namespaces(["sh", "-c", "echo out; echo err >&2; ls /proc/self/fd | wc -l; exit 5"],
+                          closed=True)
+    assert ended.status == 5 and ended.own_lines() == []
+    for line in ("out", "err", "4"):  # 0, 1, 2 and the folder that ls reads
+        assert line in ended.lines()
+
+
 def test_blocked_console_does_not_stop_the_end():
     with Namespaces("volt.debug -- " + "sh%00-c%00echo%20now;sleep%200.5;exit%203") as guest:
         guest.expect("now")

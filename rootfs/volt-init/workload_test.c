@@ -87,7 +87,7 @@ static void environment_is_bounded(void **state)
 		assert_int_equal(workload_put_env(&workload, names[i], &why), 0);
 	}
 	assert_int_equal(workload_put_env(&workload, names[0], &why), 0);
-	strcpy(names[WORKLOAD_ENV], "ONE_MORE=");
+	(void)snprintf(names[WORKLOAD_ENV], sizeof(names[0]), "ONE_MORE=");
 	assert_int_equal(workload_put_env(&workload, names[WORKLOAD_ENV], &why), -1);
 	assert_string_equal(why.text, "more than 256 environment variables");
 	assert_null(workload.envp[WORKLOAD_ENV]);

@@ -8,9 +8,9 @@
 
 /*
  * A panic resets at once, so that it ends the machine; the probes that are left out look for a
- * mouse port and multiplexers that are not there, each some milliseconds of the start.
+ * PCI bus, a mouse port and multiplexers that are not there, each some milliseconds of the start.
  */
-#define DEFAULT_BASE "quiet panic=-1 reboot=k i8042.noaux i8042.nomux i8042.dumbkbd"
+#define DEFAULT_BASE "quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
 #define DEFAULT_CONSOLE "console=ttyS0 "
 
 /* Counts on past the end, so that the fault can say how long the line would have been. */

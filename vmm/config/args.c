@@ -97,17 +97,17 @@ static const char *config_file_of(const struct arg *args, size_t count)
 	return path;
 }
 
-int config_parse_args(struct config *c, int argc, char *const argv[], struct verr *e)
+/* All before "--", whose index `*end` becomes; after a fault it is that of a word before it. */
+static int apply_flags(struct config *c, int argc, char *const argv[], int *end, struct verr *e)
 {
 	auto_free struct arg *args = calloc((size_t)argc + 1, sizeof(*args));
 	const char *path;
 	size_t count = 0;
-	int i;
 
 	if (args == NULL)
 		return verr_host(e, "out of memory");
-	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (parse_flag(argc, argv, &i, &args[count++], e) < 0)
+	for (*end = 1; *end < argc && strcmp(argv[*end], "--") != 0; ++*end)
+		if (parse_flag(argc, argv, end, &args[count++], e) < 0)
 			return -1;
 	path = config_file_of(args, count);
 	if (path != NULL && read_config_file(c, path, e) < 0)
@@ -115,12 +115,24 @@ int config_parse_args(struct config *c, int argc, char *const argv[], struct ver
 	for (size_t n = 0; n < count; n++)
 		if (setting_set_text(c, args[n].setting, args[n].value, e) < 0)
 			return verr_note(e, "--%s %s", args[n].setting->flag, args[n].value);
-	if (c->help || c->version || i >= argc)
+	return 0;
+}
+
+int config_parse_args(struct config *c, int argc, char *const argv[], struct verr *e)
+{
+	int i = 1, r = apply_flags(c, argc, argv, &i, e);
+
+	if (r == 0 && (c->help || c->version))
 		return 0;
+	while (i < argc && strcmp(argv[i], "--") != 0)
+		i++;
+	if (i >= argc)
+		return r;
 	for (char **old = c->workload; old != NULL && *old != NULL; old++)
 		free(*old);
 	free(ptr_take(c->workload));
-	return copy_workload(c, argc - i - 1, argv + i + 1, e);
+	/* After a fault, too: the exit status depends on whether there is a command. */
+	return copy_workload(c, argc - i - 1, argv + i + 1, e) < 0 ? -1 : r;
 }
 
 static void print_setting(const struct setting *s)

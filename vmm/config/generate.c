@@ -12,52 +12,55 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "version.h"
 #include "vmm/config/config.h"
 
 #define VERSION_MARK "@VERSION@"
-
-static bool is_text(const struct setting *s)
-{
-	return s->type == SETTING_PATH || s->type == SETTING_TEXT;
-}
-
-static bool has_range(const struct setting *s)
-{
-	return s->type == SETTING_SIZE || s->type == SETTING_U32;
-}
+#define TEXT_SIZE 64
 
 /* A number of the setting's as its user writes it; "" for what has none. */
-static const char *number_text(const struct setting *s, uint64_t number)
+static void number_text(const struct setting *s, uint64_t number, char text[static TEXT_SIZE])
 {
-	static char text[32];
-
+	text[0] = '\0';
 	switch (s->type) {
 	case SETTING_SIZE:
-		setting_format_size(number, text, sizeof(text));
+		setting_format_size(number, text, TEXT_SIZE);
 		break;
 	case SETTING_U32:
-		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+		(void)snprintf(text, TEXT_SIZE, "%llu", (unsigned long long)number);
 		break;
 	case SETTING_BOOL:
-		return number != 0 ? "on" : "off";
+		(void)snprintf(text, TEXT_SIZE, "%s", number != 0 ? "on" : "off");
+		break;
 	case SETTING_ENUM:
-		if (!setting_choice(s, number, text, sizeof(text)))
+		if (!setting_choice(s, number, text, TEXT_SIZE))
 			abort();
 		break;
 	case SETTING_FLAG:
 	case SETTING_PATH:
 	case SETTING_TEXT:
-		return "";
+		break;
 	}
-	return text;
 }
 
-static const char *default_text(const struct setting *s)
+/* A setting's default and range; "" where it has none. */
+struct facts {
+	char value[TEXT_SIZE], least[TEXT_SIZE], most[TEXT_SIZE];
+};
+
+static struct facts facts_of(const struct setting *s)
 {
-	if (is_text(s))
-		return s->text_default != NULL ? s->text_default : "";
-	return number_text(s, s->number_default);
+	struct facts f = {0};
+
+	number_text(s, s->number_default, f.value);
+	if (s->text_default != NULL)
+		(void)snprintf(f.value, sizeof(f.value), "%s", s->text_default);
+	if (s->type == SETTING_SIZE || s->type == SETTING_U32) {
+		number_text(s, s->min, f.least);
+		number_text(s, s->max, f.most);
+	}
+	return f;
 }
 
 /* Help begins in lower case, for the table of --help; here it is a sentence. */
@@ -124,6 +127,7 @@ static void man_options(void)
 {
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct setting *s = &settings[i];
+		struct facts f = facts_of(s);
 
 		fputs(".TP\n\\fB\\-\\-", stdout);
 		man_text(s->flag);
@@ -136,13 +140,11 @@ static void man_options(void)
 		man_char(first_letter(s->help));
 		man_text(s->help + 1);
 		fputs(".\n", stdout);
-		if (*default_text(s) != '\0')
-			printf("Default: \\fB%s\\fR", default_text(s));
-		if (has_range(s)) {
-			printf("; from \\fB%s\\fR", number_text(s, s->min));
-			printf(" to \\fB%s\\fR", number_text(s, s->max));
-		}
-		if (*default_text(s) != '\0')
+		if (f.value[0] != '\0')
+			printf("Default: \\fB%s\\fR", f.value);
+		if (f.least[0] != '\0')
+			printf("; from \\fB%s\\fR to \\fB%s\\fR", f.least, f.most);
+		if (f.value[0] != '\0')
 			fputs(".\n", stdout);
 	}
 }
@@ -210,6 +212,7 @@ static void markdown_rows(void)
 {
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct setting *s = &settings[i];
+		struct facts f = facts_of(s);
 		char flag[128];
 
 		(void)snprintf(flag, sizeof(flag), "--%s%s%s", s->flag, s->values ? " " : "",
@@ -220,13 +223,11 @@ static void markdown_rows(void)
 		if (s->phase != SETTING_NONE)
 			printf("`%s`: %s", s->key, json_type(s));
 		fputs(" | ", stdout);
-		if (*default_text(s) != '\0')
-			markdown_code(default_text(s));
+		if (f.value[0] != '\0')
+			markdown_code(f.value);
 		fputs(" | ", stdout);
-		if (has_range(s)) {
-			printf("`%s` to ", number_text(s, s->min));
-			printf("`%s`", number_text(s, s->max));
-		}
+		if (f.least[0] != '\0')
+			printf("`%s` to `%s`", f.least, f.most);
 		printf(" | %s |\n", s->help);
 	}
 }
@@ -244,7 +245,7 @@ static void copy_line(const char *line)
 {
 	const char *version = strstr(line, VERSION_MARK);
 
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		size_t len = strlen(marks[i].name);
 
 		if (strncmp(line, marks[i].name, len) == 0 && strcmp(line + len, "\n") == 0) {

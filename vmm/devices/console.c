@@ -304,11 +304,18 @@ int console_start(struct console *c, struct serial *serial, struct verr *e)
 	return 0;
 }
 
+void console_finish(struct console *c)
+{
+	if (c->out == NULL)
+		return;
+	sink_flush(c->out, FLUSH_MS);
+	sink_discard(c->out);
+}
+
 struct console *console_free(struct console *c)
 {
 	if (c != NULL) {
-		if (c->out != NULL)
-			sink_flush(c->out, FLUSH_MS);
+		console_finish(c);
 		console_restore(c);
 		loop_source_deinit(&c->wake);
 		stop_reading(c);

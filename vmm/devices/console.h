@@ -41,7 +41,13 @@ V_MUST_CHECK int console_new(struct loop *loop, const struct console_options *op
 V_MUST_CHECK int console_start(struct console *console, struct serial *serial, struct verr *e);
 
 /*
- * Flush for at most a second, restore the terminal, close. After the vCPUs have stopped and before
+ * No more output comes: flush for at most a second; what nobody has taken then is dropped, so that
+ * the counters are final. Loop's thread, once the vCPUs have stopped.
+ */
+void console_finish(struct console *console);
+
+/*
+ * Finish, restore the terminal, close. After the vCPUs have stopped and before
  * serial_free(). Accepts NULL, returns NULL.
  */
 struct console *console_free(struct console *console);

@@ -48,6 +48,7 @@ int machine_run(struct machine *m, struct verr *e)
 	if (loop_run(m->loop, e) < 0)
 		return -1;
 	vcpus_stop(m);
+	console_finish(m->console);
 	if (machine_end(m) == MACHINE_FAILED) {
 		*e = m->end_fault;
 		return -1;

@@ -123,13 +123,12 @@ static int load_guest(struct machine *m, struct arch_boot *boot, struct boot_ker
 	return arch_write_boot(m->mem, boot, e);
 }
 
-static int build(struct machine *m, struct verr *e)
+int machine_build(struct machine *m, struct verr *e)
 {
 	struct boot_kernel kernel = {0};
 	struct arch_boot boot = {0};
 
-	timeline_mark(m, TIMELINE_BUILD);
-	if (open_inputs(m, e) < 0 || devices_open(m, e) < 0)
+	if (devices_open(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_OPENED);
 	if (create_vm(m, e) < 0 || devices_create(m, e) < 0)
@@ -152,6 +151,7 @@ static struct machine *machine_alloc(const struct config *config, struct loop *l
 		return NULL;
 	m->config = config;
 	m->loop = loop;
+	m->platform = (struct platform){.cpus = config->cpus, .devices = m->platform_devices};
 	m->kvm.fd = m->vm.fd = -1;
 	m->kernel_fd = m->initrd_fd = m->serial_irq = m->i8042_irq = -1;
 	m->ended = m->panic = (struct loop_source)LOOP_SOURCE_INIT;
@@ -185,7 +185,8 @@ int machine_new(const struct config *config, struct loop *loop, struct machine *
 
 	if (m == NULL)
 		return verr_host(e, "out of memory");
-	if (build(m, e) < 0) {
+	timeline_mark(m, TIMELINE_BUILD);
+	if (open_inputs(m, e) < 0) {
 		(void)machine_free(m);
 		return -1;
 	}

@@ -113,8 +113,6 @@ static int make_irq(int *fd, struct verr *e)
 
 int devices_create(struct machine *m, struct verr *e)
 {
-	m->platform.cpus = m->ncpus;
-	m->platform.devices = m->platform_devices;
 	if (make_irq(&m->serial_irq, e) < 0 || make_irq(&m->i8042_irq, e) < 0)
 		return -1;
 	return create_legacy(m, e) < 0 || create_power(m, e) < 0 ? -1 : 0;

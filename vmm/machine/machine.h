@@ -3,7 +3,8 @@
  * A virtual machine: built, run and ended once. Everything here belongs to the thread that runs
  * the loop.
  *
- *	machine_new()   the boot story, all but the first instruction (build.c)
+ *	machine_new()   opens what the guest is made of; creates nothing
+ *	machine_build() the boot story, all but the first instruction (build.c)
  *	machine_run()   the guest runs; the loop serves its devices until the machine ends
  *	machine_free()  stop, join, close
  */
@@ -33,6 +34,9 @@ enum machine_end {
 /* `config` (checked) and `loop` are borrowed and outlive the machine. */
 V_MUST_CHECK int machine_new(const struct config *config, struct loop *loop, struct machine **out,
 			     struct verr *e);
+
+/* Once; after a fault the machine can only be freed. */
+V_MUST_CHECK int machine_build(struct machine *machine, struct verr *e);
 
 /* All of it that needs no KVM: open and load every input, then let go of it. */
 V_MUST_CHECK int machine_dry_run(const struct config *config, struct loop *loop, struct verr *e);

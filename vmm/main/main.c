@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* volt-vmm: one process, one virtual machine. */
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/own.h"
@@ -34,12 +37,68 @@ static int status_of_fault(const struct config *c, const struct verr *e)
 								    : STATUS_FAILED;
 }
 
-/* The one line a user sees; the log's sink may be a file that nobody watches. */
+/*
+ * The one line a user sees; the log's sink may be a file that nobody watches. It quotes what it was
+ * given, so what would end the line or move the cursor is replaced.
+ */
 static int report_fault(const struct config *c, const struct verr *e)
 {
-	fprintf(stderr, "volt-vmm: %s\n", e->text);
+	char text[VERR_TEXT];
+	size_t i;
+
+	for (i = 0; i + 1 < sizeof(text) && e->text[i] != '\0'; i++)
+		text[i] = (unsigned char)e->text[i] < 0x20 || e->text[i] == 0x7f ? '?' : e->text[i];
+	text[i] = '\0';
+	fprintf(stderr, "volt-vmm: %s\n", text);
 	log_debug(LOG_MAIN, "raised at %s:%d", e->file, e->line);
 	return status_of_fault(c, e);
+}
+
+/*
+ * The first file that is opened would take the number of a standard descriptor that is closed, and
+ * the guest's output would go there. What stands in its place can be neither read nor written.
+ */
+static void occupy_standard_descriptors(void)
+{
+	auto_fd fd = -1;
+
+	do
+		fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+}
+
+/* Is there a file that can be written to, or could one be made? */
+static bool can_write(const char *path)
+{
+	auto_free char *copy = strdup(path);
+	struct stat st;
+
+	if (stat(path, &st) == 0) {
+		if (!S_ISDIR(st.st_mode))
+			return access(path, W_OK) == 0;
+		errno = EISDIR;
+		return false;
+	}
+	return errno == ENOENT && copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;
+}
+
+/* All of them before the first is made, so that a mistake leaves nothing behind. */
+static int check_outputs(const struct config *c, struct verr *e)
+{
+	const struct {
+		const char *flag, *path;
+	} outputs[] = {
+		{"--log-path", c->log_path},
+		{"--metrics-path", c->metrics_path},
+		{"--console", strncmp(c->console, "file=", 5) == 0 ? c->console + 5 : NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(outputs); i++)
+		if (outputs[i].path != NULL && !can_write(outputs[i].path)) {
+			(void)verr_invalid_os(e, "cannot write to %s", outputs[i].path);
+			return verr_note(e, "%s", outputs[i].flag);
+		}
+	return 0;
 }
 
 static int open_outputs(struct process *p, struct verr *e)
@@ -90,9 +149,10 @@ static int run_machine(struct process *p, struct verr *e)
 {
 	enum machine_end end;
 
-	if (open_outputs(p, e) < 0 || loop_new(&p->loop, e) < 0 ||
-	    signals_new(p->loop, &p->signals, e) < 0 ||
-	    machine_new(&p->config, p->loop, &p->machine, e) < 0)
+	if (loop_new(&p->loop, e) < 0 || signals_new(p->loop, &p->signals, e) < 0 ||
+	    machine_new(&p->config, p->loop, &p->machine, e) < 0 ||
+	    check_outputs(&p->config, e) < 0 || open_outputs(p, e) < 0 ||
+	    machine_build(p->machine, e) < 0)
 		return -1;
 	signals_watch(p->signals, p->machine);
 	if (machine_run(p->machine, e) < 0) {
@@ -144,6 +204,7 @@ int main(int argc, char *argv[])
 	struct verr e = VERR_INIT;
 	int status;
 
+	occupy_standard_descriptors();
 	config_init(&p.config);
 	status = prepare(&p, argc, argv, &e);
 	if (status < 0) {
