@@ -11,7 +11,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("VOLT_BUILD", ROOT / "build")) / "bin"
 
-CMDLINE = "console=ttyS0 quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
+CMDLINE = "console=ttyS0 loglevel=3 panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
 
 
 def volt(kernel, initrd, memory, cpus, metrics=None):

@@ -157,6 +157,8 @@ _Noreturn static void shut_down(struct init *init, enum ending ending)
 		report(init);
 	}
 	ending = power_possible(ending);
+	if (!debug)
+		power_hush();
 	sync();
 	unmount_all(debug);
 	say_step(debug, ending == ENDING_RESTART ? "restart" : "power off");

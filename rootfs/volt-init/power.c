@@ -2,6 +2,7 @@
 #include "rootfs/volt-init/power.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
@@ -20,6 +21,17 @@ enum ending power_possible(enum ending wanted)
 	bool known = access("/sys/firmware", F_OK) == 0;
 
 	return wanted == ENDING_POWER_OFF && known && !acpi ? ENDING_RESTART : wanted;
+}
+
+void power_hush(void)
+{
+	int fd = open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "0", 1) != 1)
+		say("the kernel's last words stay: %s", strerror(errno));
+	(void)close(fd);
 }
 
 _Noreturn void power_end(enum ending ending)

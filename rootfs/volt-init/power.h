@@ -20,6 +20,12 @@ void power_claim_keys(bool debug);
  */
 enum ending power_possible(enum ending wanted);
 
+/*
+ * Keep the kernel's "Power down" off the console, which is the workload's standard output. Needs
+ * /proc; nothing that the kernel says after this is seen.
+ */
+void power_hush(void);
+
 _Noreturn void power_end(enum ending ending);
 
 #endif

@@ -57,7 +57,7 @@ def test_restored_after_a_signal(terminal, number, status):
 
 @pytest.mark.parametrize("words, status", [(volt.POWEROFF, 0), ("o602=1", 0), ("f", 1), ("e", 1), ("o505=1", 1)])
 def test_restored_after_every_end(terminal, words, status):
-    """The guest ends it as soon as it has seen that the terminal is raw: at the first key."""
+    """Too soon for anybody to see the raw mode: it is taken back all the same."""
     with volt.Vm("--cmdline", f"! {words}", **terminal.child()) as vm:
         result = vm.finish()
     assert result.status == status, result

@@ -9,8 +9,9 @@
 /*
  * A panic resets at once, so that it ends the machine; the probes that are left out look for a
  * PCI bus, a mouse port and multiplexers that are not there, each some milliseconds of the start.
+ * loglevel=3 keeps the complaint that there is no PCI bus off the console; a panic is always shown.
  */
-#define DEFAULT_BASE "quiet panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
+#define DEFAULT_BASE "loglevel=3 panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
 #define DEFAULT_CONSOLE "console=ttyS0 "
 
 /* Counts on past the end, so that the fault can say how long the line would have been. */

@@ -82,7 +82,7 @@ static void run_command(struct keyboard *k, uint8_t command)
 	case CMD_ENABLE:
 	case CMD_DISABLE:
 		k->count = 0;
-		k->scanning = command == CMD_ENABLE;
+		k->silent = command == CMD_DISABLE;
 		answer(k, ANSWER_ACK);
 		break;
 	case CMD_DEFAULTS:
@@ -93,7 +93,7 @@ static void run_command(struct keyboard *k, uint8_t command)
 		break;
 	case CMD_RESET:
 		k->count = 0;
-		k->scanning = true;
+		k->silent = false;
 		(void)send(k, passed, sizeof(passed));
 		break;
 	default: /* unknown, or about the sets 1 and 3, which this keyboard has not */
@@ -146,5 +146,5 @@ bool keyboard_ctrl_alt_del(struct keyboard *k)
 		KEY_ALT,      KEYBOARD_RELEASE, KEY_CTRL,
 	};
 
-	return k->scanning && send(k, keys, sizeof(keys));
+	return !k->silent && send(k, keys, sizeof(keys));
 }

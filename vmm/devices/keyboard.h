@@ -15,9 +15,12 @@
 #define KEYBOARD_QUEUE 16
 #define KEYBOARD_RELEASE 0xf0 /* set 2: the key of the next byte went up */
 
-/* Zero-initialised: not scanning, as firmware may leave it, until the guest's driver enables it. */
+/*
+ * Zero-initialised: scanning, as after its self test. A Linux told not to talk to its keyboard
+ * (i8042.dumbkbd) relies on that.
+ */
 struct keyboard {
-	bool scanning;
+	bool silent;       /* told not to scan */
 	uint8_t command;   /* waits for its argument; or 0 */
 	uint8_t last_sent; /* for the command that asks for it again */
 	uint8_t queue[KEYBOARD_QUEUE];
@@ -31,7 +34,7 @@ void keyboard_write(struct keyboard *kbd, uint8_t value);
 /* The next byte for the controller; false when there is none. */
 V_MUST_CHECK bool keyboard_take(struct keyboard *kbd, uint8_t *byte);
 
-/* Press and release Ctrl-Alt-Del; false: not scanning, or too much is still unread. */
+/* Press and release Ctrl-Alt-Del; false: told not to scan, or too much is still unread. */
 V_MUST_CHECK bool keyboard_ctrl_alt_del(struct keyboard *kbd);
 
 /*

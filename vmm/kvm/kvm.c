@@ -119,6 +119,16 @@ int kvm_vm_create_irqchip(struct kvm_vm *vm, struct verr *e)
 	return 0;
 }
 
+int kvm_vm_get_ioapic(struct kvm_vm *vm, struct kvm_ioapic_state *ioapic, struct verr *e)
+{
+	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_GET_IRQCHIP, &chip) < 0)
+		return verr_os(e, "KVM_GET_IRQCHIP");
+	*ioapic = chip.chip.ioapic;
+	return 0;
+}
+
 int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e)
 {
 	struct kvm_pit_config config = {.flags = KVM_PIT_SPEAKER_DUMMY};
@@ -199,20 +209,6 @@ int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct ve
 {
 	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_FPU, fpu) < 0)
 		return verr_os(e, "KVM_SET_FPU");
-	return 0;
-}
-
-int kvm_vcpu_get_lapic(struct kvm_vcpu *vcpu, struct kvm_lapic_state *lapic, struct verr *e)
-{
-	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_GET_LAPIC, lapic) < 0)
-		return verr_os(e, "KVM_GET_LAPIC");
-	return 0;
-}
-
-int kvm_vcpu_set_lapic(struct kvm_vcpu *vcpu, const struct kvm_lapic_state *lapic, struct verr *e)
-{
-	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_LAPIC, lapic) < 0)
-		return verr_os(e, "KVM_SET_LAPIC");
 	return 0;
 }
 

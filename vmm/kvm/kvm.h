@@ -77,6 +77,10 @@ V_MUST_CHECK int kvm_vm_set_tss(struct kvm_vm *vm, uint64_t gpa, struct verr *e)
 
 V_MUST_CHECK int kvm_vm_create_irqchip(struct kvm_vm *vm, struct verr *e);
 
+/* KVM_GET_IRQCHIP of the I/O APIC. */
+V_MUST_CHECK int kvm_vm_get_ioapic(struct kvm_vm *vm, struct kvm_ioapic_state *ioapic,
+				   struct verr *e);
+
 /* KVM_CREATE_PIT2, with the speaker port answered by KVM. */
 V_MUST_CHECK int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e);
 
@@ -98,11 +102,6 @@ V_MUST_CHECK int kvm_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sre
 V_MUST_CHECK int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs,
 				    struct verr *e);
 V_MUST_CHECK int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e);
-V_MUST_CHECK int kvm_vcpu_get_lapic(struct kvm_vcpu *vcpu, struct kvm_lapic_state *lapic,
-				    struct verr *e);
-V_MUST_CHECK int kvm_vcpu_set_lapic(struct kvm_vcpu *vcpu, const struct kvm_lapic_state *lapic,
-				    struct verr *e);
-
 /* KVM_TRANSLATE: the guest physical address of a linear one; false when it is not mapped. */
 bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 

@@ -7,8 +7,7 @@
 #include "base/sys.h"
 #include "vmm/machine/internal.h"
 
-#define APIC_SVR 0xF0 /* spurious interrupt vector register */
-#define APIC_SVR_ENABLED 0x100U
+#define APIC_EXTINT 7 /* delivery mode: the vector comes from an 8259 */
 
 void timeline_mark(struct machine *m, enum timeline_point point)
 {
@@ -38,21 +37,23 @@ bool machine_set_end(struct machine *m, enum machine_end end)
 }
 
 /*
- * A kernel that reboots in order switches its local APIC off first; one that panics resets with
- * it on. Only on the thread of the vCPU that reset the machine.
+ * A kernel that reboots in order masks every interrupt of the I/O APIC first, but for the 8259s'
+ * that it hands back to a BIOS; one that panics or is reset by force leaves them as they were.
  */
-static enum machine_end kind_of_reset(struct vcpu *v)
+static enum machine_end kind_of_reset(struct machine *m)
 {
-	struct kvm_lapic_state lapic;
+	struct kvm_ioapic_state ioapic;
 	struct verr e = VERR_INIT;
-	uint32_t svr;
 
-	if (atomic_load(&v->machine->panicked))
+	if (atomic_load(&m->panicked))
 		return MACHINE_PANIC;
-	if (kvm_vcpu_get_lapic(&v->kvm, &lapic, &e) < 0)
+	if (kvm_vm_get_ioapic(&m->vm, &ioapic, &e) < 0)
 		return MACHINE_REBOOT;
-	memcpy(&svr, lapic.regs + APIC_SVR, sizeof(svr));
-	return svr & APIC_SVR_ENABLED ? MACHINE_PANIC : MACHINE_REBOOT;
+	for (size_t pin = 0; pin < ARRAY_LEN(ioapic.redirtbl); pin++)
+		if (!ioapic.redirtbl[pin].fields.mask &&
+		    ioapic.redirtbl[pin].fields.delivery_mode != APIC_EXTINT)
+			return MACHINE_PANIC;
+	return MACHINE_REBOOT;
 }
 
 /* KVM_EXIT_IO: `count` accesses of `size` bytes, their data in the shared page. */
@@ -69,7 +70,7 @@ static void handle_io(struct vcpu *v)
 			bus_in(&v->machine->ports, run->io.port, data, size);
 	}
 	if (atomic_load_explicit(&v->machine->reset, memory_order_relaxed))
-		(void)machine_set_end(v->machine, kind_of_reset(v));
+		(void)machine_set_end(v->machine, kind_of_reset(v->machine));
 }
 
 /* Nothing answers on the memory bus: reads see all ones, as on a PC. */
