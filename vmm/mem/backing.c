@@ -95,6 +95,8 @@ int mem_map(const struct mem_options *o, struct mem_mapping *map, struct verr *e
 				(unsigned long long)(o->size / MEM_HUGE_PAGE));
 		if (map_small(map, e) < 0)
 			return -1;
+		if (o->huge == MEM_HUGE_OFF) /* some hosts give them to all who do not object */
+			(void)madvise(map->start, map->size, MADV_NOHUGEPAGE);
 		if (thp && !try_thp(map) && o->huge == MEM_HUGE_THP)
 			log_warn(LOG_MEM, "this kernel has no transparent huge pages: using 4 KiB "
 					  "pages");
