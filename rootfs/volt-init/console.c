@@ -46,11 +46,18 @@ void console_open(void)
 		close(fd);
 }
 
-void console_take(uid_t uid)
+void console_claim(void)
 {
 	(void)setsid();
 	/* 1: also from another session, which an initrd may have left. */
-	if (ioctl(STDIN_FILENO, TIOCSCTTY, 1) < 0 || uid == 0)
+	(void)ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+}
+
+void console_take(uid_t uid)
+{
+	(void)setpgid(0, 0);
+	/* SIGTTOU, the answer to a group that is not in the foreground yet, is blocked. */
+	if (tcsetpgrp(STDIN_FILENO, getpid()) < 0 || uid == 0)
 		return;
 	if (fchown(STDIN_FILENO, uid, (gid_t)-1) < 0)
 		say("the console stays root's: %s", strerror(errno));

@@ -13,9 +13,15 @@
 void console_open(void);
 
 /*
- * For the process that becomes the workload, before it gives up root: a session with the console as
- * its controlling terminal (job control, Ctrl-C), which belongs to "uid". Without a terminal only
- * the session.
+ * Makes PID 1 the leader of a session whose controlling terminal is the console. When a leader
+ * ends, the kernel throws away what its terminal has not sent yet: PID 1 does not end, so the last
+ * words of the workload arrive. Without a terminal only the session.
+ */
+void console_claim(void);
+
+/*
+ * For the process that becomes the workload, before it gives up root: a process group in the
+ * foreground of the console (job control, Ctrl-C), which belongs to "uid".
  */
 void console_take(uid_t uid);
 

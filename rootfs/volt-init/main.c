@@ -113,6 +113,7 @@ static void set_up(struct init *init)
 	mounts_make_rest(init->options.debug);
 	(void)umask(022);
 	power_claim_keys(init->options.debug);
+	console_claim();
 	init->initctl = initctl_open();
 	if (init->initctl < 0)
 		say_step(init->options.debug, "no /run/initctl: %s", strerror(errno));

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import Namespaces, binary, in_namespaces
+from harness import Namespaces, binary, encode, in_namespaces
 
 STATUSES = {
     "zero": ("exit 0", 0),
@@ -265,6 +265,18 @@ def test_interactive_shell():
         guest.type("exit 13\n")
         ended = guest.wait()
     assert (ended.ending, ended.status) == ("power off", 13) and ended.seconds < 6
+
+
+def test_ctrl_z_does_not_stop_the_workload_for_good():
+    command = encode(["sh", "-c", "echo ready; read line; echo got=$line; exit 9"])
+    with Namespaces("quiet -- " + command) as guest:
+        guest.expect("ready")
+        guest.type("\x1a")
+        guest.expect("^Z")
+        guest.type("on\n")
+        guest.expect("got=on")
+        ended = guest.wait()
+    assert ended.status == 9
 
 
 def test_poweroff_from_an_interactive_shell_is_quick():

@@ -96,6 +96,15 @@ def test_arguments_arrive_unchanged(tmp_path, kernels, initrd):
     assert result.out == "".join(f"<{a}>" for a in arguments)
 
 
+@pytest.mark.parametrize("kernel", [OWN, STOCK])
+def test_last_words_arrive(tmp_path, kernels, initrd, kernel):
+    """What the terminal has not sent yet when the workload ends is sent, not thrown away."""
+    result = Guest(tmp_path, kernels[kernel], initrd, "--memory", "256M",
+                   command=["sh", "-c", "head -c 3000 /dev/zero | tr '\\0' x; exit 5"]).finish()
+    assert result.status == 5, result.out + result.log
+    assert result.out.count("x") == 3000
+
+
 @pytest.mark.parametrize("verb, text", [("poweroff", "the guest powered off"), ("reboot", "the guest rebooted")])
 def test_forced_past_init(tmp_path, kernels, verb, text):
     initrd = make_initramfs(tmp_path / "initrd.cpio", {"etc/volt/init.json": f'{{"command": ["{verb}", "-f"]}}'})
