@@ -3,6 +3,8 @@
 #ifndef VOLT_BASE_COMPILER_H
 #define VOLT_BASE_COMPILER_H
 
+#include <stdint.h>
+
 #define V_MUST_CHECK __attribute__((warn_unused_result))
 #define V_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define V_PACKED __attribute__((packed))

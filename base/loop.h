@@ -44,6 +44,13 @@ void loop_stop(struct loop *loop);
 V_MUST_CHECK int loop_fd_init(struct loop_source *s, struct loop *loop, int fd, enum loop_want want,
 			      loop_fn *fn, void *arg, struct verr *e);
 
+/*
+ * Call `fn` once each time that eventfd `fd` (borrowed) is written, which nobody needs to read:
+ * edge-triggered, it saves that call. Several writes may become one call. Starts disabled.
+ */
+V_MUST_CHECK int loop_edge_init(struct loop_source *s, struct loop *loop, int fd, loop_fn *fn,
+				void *arg, struct verr *e);
+
 /* A timer that calls `fn` once for each loop_timer_arm(). */
 V_MUST_CHECK int loop_timer_init(struct loop_source *s, struct loop *loop, loop_fn *fn, void *arg,
 				 struct verr *e);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -146,6 +147,25 @@ static void test_wake_from_another_thread(void **state)
 	assert_int_equal(f->calls, calls + 1);
 }
 
+static void test_edges_of_an_eventfd(void **state)
+{
+	struct fixture *f = *state;
+	struct verr e = VERR_INIT;
+	auto_fd fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t one = 1;
+
+	assert_ok(loop_edge_init(&f->source, f->loop, fd, on_call, f, &e), &e);
+	loop_enable(&f->source);
+	f->wanted = 10;
+	run(f, 20);
+	assert_int_equal(f->calls, 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+		run(f, 20);
+		assert_int_equal(f->calls, i); /* once each, though nobody reads it */
+	}
+}
+
 static void on_wake_again(void *arg)
 {
 	struct fixture *f = arg;
@@ -213,6 +233,7 @@ int main(void)
 		TEST(test_writable),
 		TEST(test_timer),
 		TEST(test_wake_from_another_thread),
+		TEST(test_edges_of_an_eventfd),
 		TEST(test_wake_inside_its_callback),
 		TEST(test_deinit_inside_its_callback),
 		TEST(test_stop_before_run),

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "vmm/arch/x86_64/arch.h"
 #include "vmm/machine/internal.h"
 
@@ -54,42 +55,21 @@ int vcpus_create(struct machine *m, struct verr *e)
 	return 0;
 }
 
-static int start_one(struct vcpu *v, const pthread_attr_t *attr, struct verr *e)
-{
-	int error = pthread_create(&v->thread, attr, vcpu_main, v);
-
-	if (error != 0) {
-		errno = error;
-		return verr_os(e, "create the thread of vCPU %u", v->id);
-	}
-	v->started = true;
-	return 0;
-}
-
 int vcpus_start(struct machine *m, struct verr *e)
 {
 	struct sigaction action = {.sa_handler = on_kick};
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int r = 0;
 
 	(void)sigaction(KICK_SIGNAL, &action, NULL);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	/* Threads inherit the mask: a vCPU's takes its kick and faults of its own, nothing else. */
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, KICK_SIGNAL);
-	(void)sigdelset(&all, SIGSEGV);
-	(void)sigdelset(&all, SIGBUS);
-	(void)sigdelset(&all, SIGILL);
-	(void)sigdelset(&all, SIGFPE);
-	(void)sigdelset(&all, SIGABRT);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (uint32_t id = 0; id < m->ncpus && r == 0; id++)
-		r = start_one(&m->vcpus[id], &attr, e);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return r;
+	for (uint32_t id = 0; id < m->ncpus; id++) {
+		struct vcpu *v = &m->vcpus[id];
+		const struct thread_options options = {
+			.main = vcpu_main, .arg = v, .stack = STACK_BYTES, .signal = KICK_SIGNAL};
+
+		if (thread_start(&v->thread, &options, e) < 0)
+			return verr_note(e, "vCPU %u", id);
+		v->started = true;
+	}
+	return 0;
 }
 
 void vcpus_release(struct machine *m)
