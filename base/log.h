@@ -28,6 +28,8 @@ enum log_room {
 	LOG_SERIAL,
 	LOG_I8042,
 	LOG_POWER,
+	LOG_VIRTIO,
+	LOG_BLOCK,
 	LOG_MACHINE,
 	LOG_ROOMS,
 };

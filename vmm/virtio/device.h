@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtio device, apart from how it is reached. Theory of operation:
+ *
+ * A class says what a device is and does in one constant struct; an instance embeds struct vdev
+ * first. The transport (mmio.h) owns the registers: negotiation, the order of the status bits,
+ * where the queues are. It latches the queues when the driver says DRIVER_OK; a device sees only
+ * queues that run.
+ *
+ * Threads. Register accesses come from vCPU threads and hold vdev.lock, but for the two that every
+ * interrupt makes. A queue belongs to one loop, where its notifications arrive; all that touches a
+ * running queue holds vqueue.lock. Order: vdev.lock before vqueue.lock.
+ *
+ * Reset, and the end of a single queue, happen on a vCPU's thread while the driver waits: when the
+ * class's drain() returns, nothing of that queue touches guest memory any more.
+ */
+#ifndef VOLT_VMM_VIRTIO_DEVICE_H
+#define VOLT_VMM_VIRTIO_DEVICE_H
+
+#include <linux/virtio_config.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "vmm/virtio/queue.h"
+
+struct vdev;
+
+/* A device's queue, and its way to the loop. */
+struct vqueue {
+	struct vdev *dev;
+	uint16_t index;
+	int kick; /* eventfd: KVM or the transport writes it when the driver notifies */
+	struct loop *loop;
+	struct loop_source kicked;
+
+	pthread_mutex_t lock;
+	bool running;      /* lock; between DRIVER_OK and reset */
+	struct queue ring; /* lock; valid while running */
+};
+
+struct vdev_class {
+	const char *name;   /* "block": in logs and metrics */
+	uint32_t virtio_id; /* VIRTIO 1.2, 5 */
+
+	/*
+	 * The queues run now, with the features in vdev.features. vdev.lock is held. Any of the
+	 * operations may be NULL: nothing to do.
+	 */
+	void (*activate)(struct vdev *dev);
+
+	/* The driver has notified. The queue's loop, vqueue.lock held, the queue runs. */
+	void (*notify)(struct vqueue *vq);
+
+	/*
+	 * Finish or drop what is in flight on a queue that is no longer `running`, and return when
+	 * none of it touches guest memory any more. Any thread, vqueue.lock held throughout.
+	 */
+	void (*drain)(struct vqueue *vq);
+
+	/* The driver has written to the configuration space. vdev.lock is held. */
+	void (*config_write)(struct vdev *dev, uint32_t offset, const void *data, uint32_t len);
+};
+
+struct vdev_counters {
+	counter notifications; /* taken from the eventfd */
+	counter interrupts;
+	counter accesses;     /* to registers, each an exit to the monitor */
+	counter bad_accesses; /* refused ones among them */
+	counter broken;       /* times the driver broke a rule and the device stopped */
+	counter resets;
+};
+
+/* What a class's constructor fills in, then vdev_init() completes. */
+struct vdev {
+	const struct vdev_class *class;
+	uint64_t offered; /* feature bits; the transport adds none */
+	uint8_t *config;  /* the configuration space; owned by the device, changed under `lock` */
+	uint32_t config_len;
+
+	struct vqueue *queues;
+	uint16_t nqueues;
+	int irq; /* eventfd: writing it interrupts the guest */
+
+	pthread_mutex_t lock;
+	uint64_t features; /* lock; negotiated */
+
+	_Atomic uint32_t status;     /* VIRTIO_CONFIG_S_*; written under `lock`, but NEEDS_RESET */
+	_Atomic uint32_t interrupt;  /* VIRTIO_MMIO_INT_CONFIG, or nothing */
+	_Atomic uint32_t generation; /* of the configuration space */
+	struct log_limit limit;
+	struct vdev_counters counters;
+};
+
+/* What every device offers: VIRTIO 1.2's interface, indirect descriptors, event indices. */
+#define VDEV_FEATURES                                                       \
+	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
+	 1ULL << VIRTIO_RING_F_EVENT_IDX)
+
+/*
+ * Make the queues of an instance whose first four fields are set. `loops` (borrowed) has `nloops`
+ * loops; queue n belongs to loop n modulo that. Before the loops run.
+ */
+V_MUST_CHECK int vdev_init(struct vdev *dev, uint16_t nqueues, struct loop *const *loops,
+			   size_t nloops, struct verr *e);
+
+/* Legal on a half-made instance. Nobody may use the device any more, and its loops have ended. */
+void vdev_deinit(struct vdev *dev);
+
+/* Has the driver negotiated this feature bit? From activate() on, and while a queue runs. */
+static inline bool vdev_has(const struct vdev *dev, unsigned bit)
+{
+	return dev->features >> bit & 1;
+}
+
+/* Interrupt the driver if it wants to hear of what was put. Lock of the queue held. */
+void vqueue_interrupt(struct vqueue *vq);
+
+/* Call the class's notify() again soon: there is more than one turn's work. Any thread. */
+void vqueue_kick(const struct vqueue *vq);
+
+/*
+ * The driver broke a rule: the device stops, says so (VIRTIO 1.2, 2.1.2) and waits for a reset.
+ * `what` is logged. Lock of the queue held; the queue no longer runs afterwards.
+ */
+void vqueue_broken(struct vqueue *vq, const char *what);
+
+/* After a change of the configuration space, made under `lock`: tell the driver. Lock held. */
+void vdev_config_changed(struct vdev *dev);
+
+extern const struct metric_row vdev_metric_rows[];
+extern const size_t vdev_metric_count;
+
+#endif
