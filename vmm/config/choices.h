@@ -11,6 +11,13 @@ enum boot_entry {
 	BOOT_ENTRY_LINUX64, /* long mode, RSI = struct boot_params */
 };
 
+enum disk_cache {
+	DISK_CACHE_WRITEBACK, /* a flush makes it durable */
+	DISK_CACHE_UNSAFE,    /* nothing does */
+};
+
+enum disk_engine_kind { DISK_ENGINE_AUTO, DISK_ENGINE_IO_URING, DISK_ENGINE_SYNC };
+
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 
 #endif

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/devices/block/block.h"
+
+#include <errno.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bucket.h"
+#include "base/own.h"
+#include "base/sys.h"
+#include "vmm/devices/block/engines.h"
+#include "vmm/devices/block/request.h"
+
+/* Requests in flight a queue; more wait in the guest's ring. */
+#define BLOCK_REQUESTS 128
+
+/* Chains taken in one turn. */
+#define BLOCK_TURN 256
+
+/* Buffers of one request, beside header and status. */
+#define BLOCK_SEGMENTS (QUEUE_CHAIN_MAX - 2)
+
+/* What is behind it in struct virtio_blk_config came later. */
+#define BLOCK_CONFIG_LEN (offsetof(struct virtio_blk_config, unused1) + 3)
+
+struct block_counters {
+	counter reads, writes, flushes, discards, zeroes, others;
+	counter read_bytes, written_bytes;
+	counter errors, throttled;
+};
+
+#define ROW(field, text)                                                                       \
+	{                                                                                      \
+		.name = #field, .help = text, .offset = offsetof(struct block_counters, field) \
+	}
+
+static const struct metric_row rows[] = {
+	ROW(reads, "read requests"),
+	ROW(writes, "write requests"),
+	ROW(flushes, "flush requests"),
+	ROW(discards, "discard requests"),
+	ROW(zeroes, "write-zeroes requests"),
+	ROW(others, "other requests, refused ones among them"),
+	ROW(read_bytes, "bytes read"),
+	ROW(written_bytes, "bytes written"),
+	ROW(errors, "requests answered with an error"),
+	ROW(throttled, "times the rate limit made a queue wait"),
+};
+
+/* One request, free or in flight. */
+struct slot {
+	struct request request; /* first */
+	struct slot *next;      /* free ones */
+};
+
+struct block_queue {
+	struct block *block;
+	struct vqueue *vq;
+	struct disk_engine *engine;
+	struct loop_source completions, timer;
+	struct slot *slots, *free;
+	size_t fresh; /* slots from here on were never used: their pages are not there yet */
+	bool starved; /* chains wait for a free slot */
+};
+
+struct block {
+	struct vdev dev; /* first */
+	struct disk_file file;
+	bool unsafe;
+	struct block_limits limits; /* constant while the queues run */
+	bool durable_writes;        /* the driver cannot flush */
+	uint8_t id[BLOCK_ID_LEN];
+	const char *name; /* for the log; borrowed */
+	struct virtio_blk_config config;
+	struct block_queue *queues;
+	uint16_t nqueues;
+	pthread_mutex_t rate_lock;
+	struct bucket bytes, ops; /* rate_lock */
+	struct block_counters counters;
+	struct log_limit limit;
+};
+
+static struct block *block_of(const struct vqueue *vq)
+{
+	return (struct block *)vq->dev;
+}
+
+/* --- answers --- */
+
+static void put_slot(struct block_queue *q, struct slot *slot)
+{
+	slot->next = q->free;
+	q->free = slot;
+}
+
+/* A free slot, which is still the queue's; NULL when all are in flight. */
+static struct slot *peek_slot(struct block_queue *q)
+{
+	if (q->free == NULL && q->fresh < BLOCK_REQUESTS)
+		put_slot(q, &q->slots[q->fresh++]);
+	return q->free;
+}
+
+/* `written` bytes of data stand before the status byte. */
+static void answer(struct block_queue *q, struct slot *slot, uint8_t status, uint32_t written)
+{
+	struct request *r = &slot->request;
+
+	if (status != VIRTIO_BLK_S_OK)
+		counter_add(&q->block->counters.errors, 1);
+	*r->status_byte = status;
+	queue_put(&q->vq->ring, r->chain.head, written + 1);
+	put_slot(q, slot);
+}
+
+static void log_failure(struct block *b, const struct disk_io *io, int error)
+{
+	static const char *const verbs[] = {
+		[DISK_READ] = "read",       [DISK_WRITE] = "write",       [DISK_FLUSH] = "flush",
+		[DISK_DISCARD] = "discard", [DISK_WRITE_ZEROES] = "zero",
+	};
+
+	log_limited(LOG_ERROR, LOG_BLOCK, &b->limit, "disk %s: %s at byte %llu: %s", b->name,
+		    verbs[io->op], (unsigned long long)io->offset, strerror(error));
+}
+
+/* An operation of the engine's is complete. Lock of the queue held. */
+static void on_done(void *arg, struct disk_io *io)
+{
+	struct block_queue *q = arg;
+	struct slot *slot = (struct slot *)io;
+	uint32_t written = io->op == DISK_READ ? slot->request.chain.write_len : 0;
+
+	if (io->error == 0) {
+		answer(q, slot, VIRTIO_BLK_S_OK, written);
+	} else if (io->error == EOPNOTSUPP) {
+		answer(q, slot, VIRTIO_BLK_S_UNSUPP, 0);
+	} else {
+		log_failure(q->block, io, io->error);
+		answer(q, slot, VIRTIO_BLK_S_IOERR, 0);
+	}
+}
+
+/* --- requests --- */
+
+static void count(struct block_counters *c, const struct disk_io *io)
+{
+	switch (io->op) {
+	case DISK_READ:
+		counter_add(&c->reads, 1);
+		counter_add(&c->read_bytes, io->len);
+		break;
+	case DISK_WRITE:
+		counter_add(&c->writes, 1);
+		counter_add(&c->written_bytes, io->len);
+		break;
+	case DISK_FLUSH:
+		counter_add(&c->flushes, 1);
+		break;
+	case DISK_DISCARD:
+		counter_add(&c->discards, 1);
+		break;
+	case DISK_WRITE_ZEROES:
+		counter_add(&c->zeroes, 1);
+		break;
+	}
+}
+
+static void start_io(struct block_queue *q, struct slot *slot)
+{
+	struct block *b = q->block;
+	struct disk_io *io = &slot->request.io;
+
+	count(&b->counters, io);
+	io->durable = io->op == DISK_WRITE && b->durable_writes;
+	if (io->op == DISK_FLUSH && (b->unsafe || b->file.readonly))
+		answer(q, slot, VIRTIO_BLK_S_OK, 0);
+	else
+		q->engine->class->submit(q->engine, io);
+}
+
+/* Nanoseconds until the rate limit lets the next request pass; 0: one passes. */
+static uint64_t rate_wait_ns(struct block *b)
+{
+	uint64_t bytes, ops, now;
+
+	if (b->bytes.rate == 0 && b->ops.rate == 0)
+		return 0;
+	now = sys_now_ns();
+	(void)pthread_mutex_lock(&b->rate_lock);
+	bytes = bucket_wait_ns(&b->bytes, now);
+	ops = bucket_wait_ns(&b->ops, now);
+	(void)pthread_mutex_unlock(&b->rate_lock);
+	return MAX(bytes, ops);
+}
+
+static void rate_take(struct block *b, const struct disk_io *io)
+{
+	if (b->bytes.rate == 0 && b->ops.rate == 0)
+		return;
+	(void)pthread_mutex_lock(&b->rate_lock);
+	/* Discards and zeroes move no data. */
+	bucket_take(&b->bytes, io->niov > 0 ? io->len : 0);
+	bucket_take(&b->ops, 1);
+	(void)pthread_mutex_unlock(&b->rate_lock);
+}
+
+/* False when the driver broke the rules. */
+static bool start(struct block_queue *q, struct slot *slot)
+{
+	struct block *b = q->block;
+	struct request *r = &slot->request;
+
+	switch (request_parse(r, &b->limits)) {
+	case REQUEST_IO:
+		rate_take(b, &r->io);
+		start_io(q, slot);
+		return true;
+	case REQUEST_GET_ID:
+		counter_add(&b->counters.others, 1);
+		answer(q, slot, VIRTIO_BLK_S_OK, request_put_id(r, b->id));
+		return true;
+	case REQUEST_ANSWER:
+		counter_add(&b->counters.others, 1);
+		answer(q, slot, r->status, 0);
+		return true;
+	case REQUEST_BROKEN:
+		break;
+	}
+	put_slot(q, slot);
+	vqueue_broken(q->vq, "a request without room for an answer");
+	return false;
+}
+
+enum take_result { TAKEN, NONE_LEFT, STOP };
+
+/* Take one chain and start it. */
+static enum take_result take_one(struct block_queue *q)
+{
+	struct slot *slot = peek_slot(q);
+	uint64_t wait_ns;
+
+	if (slot == NULL) {
+		q->starved = true;
+		return STOP;
+	}
+	switch (queue_next(&q->vq->ring, &slot->request.chain)) {
+	case CHAIN_EMPTY:
+		return NONE_LEFT;
+	case CHAIN_BAD:
+		vqueue_broken(q->vq, "a chain of descriptors that breaks the rules");
+		return STOP;
+	case CHAIN_OK:
+		break;
+	}
+	wait_ns = rate_wait_ns(q->block);
+	if (wait_ns > 0) {
+		queue_undo(&q->vq->ring);
+		counter_add(&q->block->counters.throttled, 1);
+		loop_timer_arm(&q->timer, wait_ns / 1000 + 1);
+		return STOP;
+	}
+	q->free = slot->next;
+	return start(q, slot) ? TAKEN : STOP;
+}
+
+/*
+ * A turn of the queue. While chains are left to a later one, the driver need not notify. Each look
+ * at the ring counts: a driver that moves its index to and fro keeps nobody here.
+ */
+static void serve(struct block_queue *q)
+{
+	struct queue *ring = &q->vq->ring;
+	enum take_result r = TAKEN;
+	unsigned looks = 0;
+
+	q->starved = false;
+	queue_disarm(ring);
+	while (r == TAKEN && looks++ < BLOCK_TURN) {
+		r = take_one(q);
+		if (r == NONE_LEFT && queue_arm(ring))
+			r = TAKEN;
+	}
+	if (r == TAKEN)
+		vqueue_kick(q->vq);
+	q->engine->class->commit(q->engine);
+	/* What completed at once has made room again. */
+	if (q->starved && peek_slot(q) != NULL)
+		vqueue_kick(q->vq);
+	vqueue_interrupt(q->vq);
+}
+
+/* --- the loop --- */
+
+static bool can_serve(const struct block_queue *q)
+{
+	return q->vq->running &&
+	       !(atomic_load(&q->block->dev.status) & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static void on_completions(void *arg)
+{
+	struct block_queue *q = arg;
+
+	(void)pthread_mutex_lock(&q->vq->lock);
+	q->engine->class->reap(q->engine);
+	if (can_serve(q) && q->starved)
+		serve(q);
+	else if (q->vq->ring.mem != NULL)
+		vqueue_interrupt(q->vq);
+	(void)pthread_mutex_unlock(&q->vq->lock);
+}
+
+static void on_timer(void *arg)
+{
+	struct block_queue *q = arg;
+
+	(void)pthread_mutex_lock(&q->vq->lock);
+	if (can_serve(q))
+		serve(q);
+	(void)pthread_mutex_unlock(&q->vq->lock);
+}
+
+/* --- the class --- */
+
+static void activate(struct vdev *dev)
+{
+	struct block *b = (struct block *)dev;
+
+	b->limits.discard = vdev_has(dev, VIRTIO_BLK_F_DISCARD);
+	b->limits.write_zeroes = vdev_has(dev, VIRTIO_BLK_F_WRITE_ZEROES);
+	b->durable_writes = !vdev_has(dev, VIRTIO_BLK_F_FLUSH) && !b->unsafe;
+}
+
+static void notify(struct vqueue *vq)
+{
+	serve(&block_of(vq)->queues[vq->index]);
+}
+
+static void drain(struct vqueue *vq)
+{
+	disk_engine_drain(block_of(vq)->queues[vq->index].engine);
+}
+
+static const struct vdev_class block_class = {
+	.name = "block",
+	.virtio_id = VIRTIO_ID_BLOCK,
+	.activate = activate,
+	.notify = notify,
+	.drain = drain,
+};
+
+/* --- making one --- */
+
+/* A translation as old as BIOS disks; nobody uses it, some tools ask. */
+static struct virtio_blk_geometry geometry_of(uint64_t sectors)
+{
+	return (struct virtio_blk_geometry){
+		.cylinders = (uint16_t)MIN(sectors / (16ULL * 63), UINT16_MAX),
+		.heads = 16,
+		.sectors = 63,
+	};
+}
+
+/* The configuration space is little-endian, as this machine is. */
+static void put_config(struct block *b, uint16_t queues)
+{
+	struct virtio_blk_config *c = &b->config;
+
+	*c = (struct virtio_blk_config){
+		.capacity = b->limits.sectors,
+		.seg_max = BLOCK_SEGMENTS,
+		.geometry = geometry_of(b->limits.sectors),
+		.blk_size = BLOCK_SECTOR,
+		.physical_block_exp =
+			(uint8_t)__builtin_ctz((unsigned)(b->file.physical / BLOCK_SECTOR)),
+		.num_queues = queues,
+		.max_discard_sectors = BLOCK_RANGE_MAX,
+		.max_discard_seg = 1,
+		.discard_sector_alignment = (uint32_t)(b->file.physical / BLOCK_SECTOR),
+		.max_write_zeroes_sectors = BLOCK_RANGE_MAX,
+		.max_write_zeroes_seg = 1,
+		.write_zeroes_may_unmap = 1,
+	};
+}
+
+static uint64_t features_of(const struct block *b, uint16_t queues)
+{
+	uint64_t f = VDEV_FEATURES | 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_GEOMETRY |
+		     1ULL << VIRTIO_BLK_F_BLK_SIZE | 1ULL << VIRTIO_BLK_F_FLUSH |
+		     1ULL << VIRTIO_BLK_F_TOPOLOGY;
+
+	if (b->file.readonly)
+		f |= 1ULL << VIRTIO_BLK_F_RO;
+	if (queues > 1)
+		f |= 1ULL << VIRTIO_BLK_F_MQ;
+	if (b->file.discard)
+		f |= 1ULL << VIRTIO_BLK_F_DISCARD;
+	if (b->file.write_zeroes)
+		f |= 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
+	return f;
+}
+
+static int new_engine(struct block_queue *q, const struct block_options *o, struct verr *e)
+{
+	struct block *b = q->block;
+	struct verr refused = VERR_INIT;
+
+	if (o->engine != DISK_ENGINE_SYNC) {
+		if (uring_engine_new(&b->file, BLOCK_REQUESTS, on_done, q, &q->engine, &refused) ==
+		    0)
+			return 0;
+		if (o->engine == DISK_ENGINE_IO_URING) {
+			*e = refused;
+			return verr_note(e, "engine=io_uring");
+		}
+		if (q->vq->index == 0)
+			log_info(LOG_BLOCK, "disk %s: %s: threads do its work", b->name,
+				 refused.text);
+	}
+	return sync_engine_new(&b->file, o->workers, on_done, q, &q->engine, e);
+}
+
+static int new_queue(struct block *b, uint16_t index, const struct block_options *o, struct verr *e)
+{
+	struct block_queue *q = &b->queues[index];
+
+	*q = (struct block_queue){.block = b,
+				  .vq = &b->dev.queues[index],
+				  .completions = LOOP_SOURCE_INIT,
+				  .timer = LOOP_SOURCE_INIT};
+	b->nqueues++;
+	q->slots = calloc(BLOCK_REQUESTS, sizeof(*q->slots));
+	if (q->slots == NULL)
+		return verr_host(e, "out of memory");
+	if (new_engine(q, o, e) < 0)
+		return -1;
+	if (loop_timer_init(&q->timer, q->vq->loop, on_timer, q, e) < 0 ||
+	    loop_edge_init(&q->completions, q->vq->loop, q->engine->event, on_completions, q, e) <
+		    0)
+		return -1;
+	loop_enable(&q->completions);
+	return 0;
+}
+
+static int build(struct block *b, const struct block_options *o, struct verr *e)
+{
+	uint64_t now = sys_now_ns();
+
+	if (disk_file_open(o->path, o->readonly, &b->file, e) < 0)
+		return -1;
+	b->limits = (struct block_limits){.sectors = b->file.size / BLOCK_SECTOR,
+					  .readonly = o->readonly};
+	memcpy(b->id, o->id, MIN(strlen(o->id), sizeof(b->id)));
+	bucket_init(&b->bytes, o->bytes.rate, o->bytes.burst, now);
+	bucket_init(&b->ops, o->ops.rate, o->ops.burst, now);
+	put_config(b, o->queues);
+	b->dev.class = &block_class;
+	b->dev.offered = features_of(b, o->queues);
+	b->dev.config = (uint8_t *)&b->config;
+	b->dev.config_len = BLOCK_CONFIG_LEN;
+	if (vdev_init(&b->dev, o->queues, o->loops, o->nloops, e) < 0)
+		return -1;
+	b->queues = calloc(o->queues, sizeof(*b->queues));
+	if (b->queues == NULL)
+		return verr_host(e, "out of memory");
+	for (uint16_t i = 0; i < o->queues; i++)
+		if (new_queue(b, i, o, e) < 0)
+			return -1;
+	return 0;
+}
+
+int block_new(const struct block_options *o, struct block **out, struct verr *e)
+{
+	struct block *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return verr_host(e, "out of memory");
+	b->file = (struct disk_file)DISK_FILE_INIT;
+	b->unsafe = o->cache == DISK_CACHE_UNSAFE;
+	b->name = o->id;
+	(void)pthread_mutex_init(&b->rate_lock, NULL);
+	if (build(b, o, e) < 0) {
+		(void)block_free(b);
+		return -1;
+	}
+	*out = b;
+	return 0;
+}
+
+static void free_queue(struct block_queue *q)
+{
+	loop_source_deinit(&q->completions);
+	loop_source_deinit(&q->timer);
+	if (q->engine != NULL) {
+		(void)pthread_mutex_lock(&q->vq->lock);
+		q->vq->running = false;
+		disk_engine_drain(q->engine);
+		(void)pthread_mutex_unlock(&q->vq->lock);
+	}
+	q->engine = disk_engine_free(q->engine);
+	free(q->slots);
+}
+
+struct block *block_free(struct block *b)
+{
+	if (b == NULL)
+		return NULL;
+	for (uint16_t i = 0; i < b->nqueues; i++)
+		free_queue(&b->queues[i]);
+	free(b->queues);
+	vdev_deinit(&b->dev);
+	disk_file_close(&b->file);
+	(void)pthread_mutex_destroy(&b->rate_lock);
+	free(b);
+	return NULL;
+}
+
+struct vdev *block_vdev(struct block *b)
+{
+	return &b->dev;
+}
+
+const char *block_engine_name(const struct block *b)
+{
+	return b->queues[0].engine->class->name;
+}
+
+struct metric_group block_metrics(const struct block *b)
+{
+	return (struct metric_group){
+		.name = "block", .rows = rows, .count = ARRAY_LEN(rows), .base = &b->counters};
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtio disk (VIRTIO 1.2, 5.2) over a raw file or block device.
+ *
+ * Each queue has an engine, a fixed set of requests, and a loop that serves it. A turn takes what
+ * the driver has made available, up to a limit, so that other devices get theirs; a queue that has
+ * no free request, or whose rate is used up, goes on when one completes or the time has come.
+ *
+ * A flush completes when the host says that everything written before it is on the disk. A driver
+ * that cannot flush gets that with every write. `unsafe` promises neither.
+ */
+#ifndef VOLT_VMM_DEVICES_BLOCK_BLOCK_H
+#define VOLT_VMM_DEVICES_BLOCK_BLOCK_H
+
+#include "vmm/config/choices.h"
+#include "vmm/devices/block/workers.h"
+#include "vmm/virtio/device.h"
+
+struct block;
+
+struct block_rate {
+	uint64_t rate, burst; /* a second; 0: no limit, and one second's worth */
+};
+
+struct block_options {
+	const char *id; /* the serial number that the guest reads; borrowed */
+	const char *path;
+	bool readonly;
+	enum disk_cache cache;
+	enum disk_engine_kind engine;
+	uint16_t queues; /* at least 1 */
+	struct block_rate bytes, ops;
+	struct loop *const *loops; /* queue n belongs to loop n modulo nloops */
+	size_t nloops;
+	struct workers *workers; /* for the sync engine */
+};
+
+/* Open the disk; faults name what is wrong with the file. The rest of the options is borrowed. */
+V_MUST_CHECK int block_new(const struct block_options *options, struct block **out, struct verr *e);
+
+/* After its loops have ended and the guest has stopped; waits for what is in flight. Accepts NULL.
+ */
+struct block *block_free(struct block *block);
+
+struct vdev *block_vdev(struct block *block);
+
+/* "io_uring" or "sync". */
+const char *block_engine_name(const struct block *block);
+
+struct metric_group block_metrics(const struct block *block);
+
+#endif

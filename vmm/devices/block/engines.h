@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engines that serve a file: by threads that block, or by io_uring. */
+#ifndef VOLT_VMM_DEVICES_BLOCK_ENGINES_H
+#define VOLT_VMM_DEVICES_BLOCK_ENGINES_H
+
+#include "vmm/devices/block/file.h"
+#include "vmm/devices/block/workers.h"
+
+/*
+ * For one queue with at most `depth` operations in flight; `file` and `workers` are borrowed and
+ * outlive it. `done` gets each operation once.
+ */
+V_MUST_CHECK int sync_engine_new(const struct disk_file *file, struct workers *workers,
+				 disk_done_fn *done, void *arg, struct disk_engine **out,
+				 struct verr *e);
+
+/* A fault where the kernel has no io_uring or does not let this process use it. */
+V_MUST_CHECK int uring_engine_new(const struct disk_file *file, unsigned depth, disk_done_fn *done,
+				  void *arg, struct disk_engine **out, struct verr *e);
+
+static inline struct disk_engine *disk_engine_free(struct disk_engine *engine)
+{
+	if (engine != NULL)
+		engine->class->free(engine);
+	return NULL;
+}
+
+#endif

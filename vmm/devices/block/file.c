@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/devices/block/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "vmm/devices/block/owner.h"
+
+#define SECTOR 512ULL
+#define PAGE 4096U
+
+/*
+ * The kernel lets go of a file some milliseconds after its process has ended, when a ring of
+ * io_uring held it.
+ */
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_US 10000
+
+static int try_lock(int fd, bool readonly)
+{
+	int r = -1;
+
+	for (int i = 0; i < LOCK_TRIES && r < 0; i++) {
+		if (i > 0)
+			(void)usleep(LOCK_PAUSE_US);
+		r = flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
+		if (r < 0 && errno != EWOULDBLOCK)
+			break;
+	}
+	return r;
+}
+
+static int lock(int fd, const char *path, bool readonly, struct verr *e)
+{
+	char owner[DISK_OWNER_MAX];
+
+	if (try_lock(fd, readonly) == 0)
+		return 0;
+	/* A file system without locks protects nobody, and must not keep anybody out. */
+	if (errno != EWOULDBLOCK) {
+		log_warn(LOG_BLOCK, "%s: cannot be locked against other machines: %s", path,
+			 strerror(errno));
+		return 0;
+	}
+	disk_owner(fd, owner);
+	return verr_invalid(e,
+			    "%s: in use%s%s; a disk that is written to belongs to one machine: "
+			    "end it, or use a copy, or readonly=on in both",
+			    path, *owner != '\0' ? " by " : "", owner);
+}
+
+/* Does the file system know this mode? Asked behind the end of the file, where it does nothing. */
+static bool can_fallocate(const struct disk_file *f, int mode)
+{
+	return fallocate(f->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)f->size, PAGE) == 0;
+}
+
+static int inspect_device(struct disk_file *f, const char *path, struct verr *e)
+{
+	unsigned physical = 0;
+
+	if (ioctl(f->fd, BLKGETSIZE64, &f->size) < 0)
+		return verr_os(e, "size of %s", path);
+	if (ioctl(f->fd, BLKPBSZGET, &physical) == 0 && physical >= SECTOR)
+		f->physical = physical;
+	/* Whether the device can is found when a guest tries: an error tells it to stop. */
+	f->discard = f->write_zeroes = !f->readonly;
+	return 0;
+}
+
+static int inspect(struct disk_file *f, const char *path, struct verr *e)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return verr_os(e, "stat %s", path);
+	f->physical = PAGE;
+	if (S_ISBLK(st.st_mode)) {
+		if (inspect_device(f, path, e) < 0)
+			return -1;
+	} else if (S_ISREG(st.st_mode)) {
+		f->size = (uint64_t)st.st_size;
+		f->discard = !f->readonly && can_fallocate(f, FALLOC_FL_PUNCH_HOLE);
+		f->write_zeroes = f->discard && can_fallocate(f, FALLOC_FL_ZERO_RANGE);
+	} else {
+		return verr_invalid(e, "%s: expected a regular file or a block device", path);
+	}
+	if (f->size % SECTOR != 0)
+		log_warn(LOG_BLOCK, "%s: the last %llu bytes are no whole sector and are left out",
+			 path, (unsigned long long)(f->size % SECTOR));
+	f->size -= f->size % SECTOR;
+	return 0;
+}
+
+int disk_file_open(const char *path, bool readonly, struct disk_file *out, struct verr *e)
+{
+	struct disk_file f = {.readonly = readonly};
+	/* Not blocking: a FIFO must be refused, not waited for. */
+	auto_fd fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && !readonly && (errno == EACCES || errno == EROFS || errno == EPERM))
+		return verr_invalid_os(e, "cannot write to %s (readonly=on needs no right to)",
+				       path);
+	if (fd < 0)
+		return verr_invalid_os(e, "cannot open %s", path);
+	f.fd = fd;
+	if (inspect(&f, path, e) < 0 || lock(fd, path, readonly, e) < 0)
+		return -1;
+	(void)fcntl(fd, F_SETFL, 0);
+	f.fd = fd_take(&fd);
+	*out = f;
+	return 0;
+}
+
+void disk_file_close(struct disk_file *f)
+{
+	/* Nothing is in flight: whoever waits for the disk need not wait for the kernel, too. */
+	if (f->fd >= 0)
+		(void)flock(f->fd, LOCK_UN);
+	fd_close(&f->fd);
+}
+
+void disk_io_advance(struct disk_io *io, uint64_t len)
+{
+	io->offset += len;
+	io->len -= len;
+	while (len > 0) {
+		uint64_t part = MIN(len, io->iov->iov_len);
+
+		io->iov->iov_base = (char *)io->iov->iov_base + part;
+		io->iov->iov_len -= part;
+		len -= part;
+		if (io->iov->iov_len == 0) {
+			io->iov++;
+			io->niov--;
+		}
+	}
+}
+
+int disk_io_fallocate_mode(const struct disk_io *io)
+{
+	bool punch = io->op == DISK_DISCARD || io->unmap;
+
+	return (punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) | FALLOC_FL_KEEP_SIZE;
+}
+
+static int transfer(const struct disk_file *f, struct disk_io *io)
+{
+	int flags = io->durable ? RWF_DSYNC : 0;
+	ssize_t n;
+
+	while (io->len > 0) {
+		if (io->op == DISK_READ)
+			n = preadv2(f->fd, io->iov, (int)io->niov, (off_t)io->offset, 0);
+		else
+			n = pwritev2(f->fd, io->iov, (int)io->niov, (off_t)io->offset, flags);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		/* The file has become shorter than the disk. */
+		if (n == 0)
+			return EIO;
+		disk_io_advance(io, (uint64_t)n);
+	}
+	return 0;
+}
+
+int disk_file_do(const struct disk_file *f, struct disk_io *io)
+{
+	int r = 0;
+
+	switch (io->op) {
+	case DISK_READ:
+	case DISK_WRITE:
+		return transfer(f, io);
+	case DISK_FLUSH:
+		r = fdatasync(f->fd);
+		break;
+	case DISK_DISCARD:
+	case DISK_WRITE_ZEROES:
+		do
+			r = fallocate(f->fd, disk_io_fallocate_mode(io), (off_t)io->offset,
+				      (off_t)io->len);
+		while (r < 0 && errno == EINTR);
+		break;
+	}
+	return r < 0 ? errno : 0;
+}
+
+bool disk_file_read_cached(const struct disk_file *f, const struct disk_io *io)
+{
+	ssize_t n = preadv2(f->fd, io->iov, (int)io->niov, (off_t)io->offset, RWF_NOWAIT);
+
+	return n >= 0 && (uint64_t)n == io->len;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A raw file or block device as a disk. What is in it is never looked at: a guest that could write
+ * a header and have it believed would reach other files.
+ */
+#ifndef VOLT_VMM_DEVICES_BLOCK_FILE_H
+#define VOLT_VMM_DEVICES_BLOCK_FILE_H
+
+#include "vmm/devices/block/disk.h"
+
+struct disk_file {
+	int fd;
+	bool readonly;
+	bool discard, write_zeroes; /* the file system can */
+	uint64_t size;              /* bytes, whole sectors of 512 */
+	uint32_t physical;          /* bytes of what the host writes in one go, a power of two */
+};
+
+#define DISK_FILE_INIT   \
+	{                \
+		.fd = -1 \
+	}
+
+/*
+ * Open a regular file or a block device and lock it against other virtual machines (flock: one
+ * writer, or several readers). A file that is not whole sectors long loses its last part, with a
+ * log line.
+ */
+V_MUST_CHECK int disk_file_open(const char *path, bool readonly, struct disk_file *out,
+				struct verr *e);
+void disk_file_close(struct disk_file *file);
+
+/* Do one operation, blocking; any thread. Returns 0 or an errno. */
+int disk_file_do(const struct disk_file *file, struct disk_io *io);
+
+/* Read what is there without waiting for the host's disk. False: use disk_file_do(). */
+bool disk_file_read_cached(const struct disk_file *file, const struct disk_io *io);
+
+/* Take the first `len` bytes off an operation's buffers: they are done. */
+void disk_io_advance(struct disk_io *io, uint64_t len);
+
+/* The flags of fallocate() for DISK_DISCARD and DISK_WRITE_ZEROES. */
+int disk_io_fallocate_mode(const struct disk_io *io);
+
+#endif

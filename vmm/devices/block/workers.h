@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A few threads that do what would block: the sync engine's. One pool serves all disks. */
+#ifndef VOLT_VMM_DEVICES_BLOCK_WORKERS_H
+#define VOLT_VMM_DEVICES_BLOCK_WORKERS_H
+
+#include "base/verr.h"
+
+struct workers;
+
+/* A piece of work; embedded in whatever it is about, which lives until `run` has returned. */
+struct job {
+	void (*run)(struct job *job); /* on a worker's thread */
+	struct job *next;
+};
+
+V_MUST_CHECK int workers_new(unsigned threads, struct workers **out, struct verr *e);
+struct workers *workers_free(struct workers *w); /* no work is left; accepts NULL, returns NULL */
+
+/* Any thread. The first that comes is the first that is begun. */
+void workers_add(struct workers *w, struct job *job);
+
+#endif
