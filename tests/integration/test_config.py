@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A wrong configuration: one line that names setting, value and what was expected; nothing created."""
 import json
+import os
+import pathlib
 import re
 
 import pytest
@@ -20,6 +22,7 @@ BAD_VALUES = {
     "SECONDS": ("-1", "expected a whole number, 0 to 3600"),
     "NAME": ("a b", "expected 1 to 64 of A-Z a-z 0-9 -"),
     "on|off": ("maybe", "expected on or off"),
+    "path=FILE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of path id root"),
     "stdio|file=PATH|pty|none": ("banana", "expected stdio, file=PATH, pty or none"),
 }
 
@@ -227,14 +230,83 @@ ALL = ["--memory", "1G", "--cpus", "3", "--huge-pages", "off", "--prefault", "on
 def test_dry_run_prints_a_file(here):
     """What it prints is what --config-file takes; nothing is made, and KVM not needed."""
     (here.parent / "initrd").write_bytes(b"x")
-    shown = dry_run(*ALL, "--initrd", here.parent / "initrd", "--", "sh", "-c", "echo \t\"ä\" %")
+    for disk in ("root", "data,1"):
+        (here.parent / disk).write_bytes(bytes(4096))
+    shown = dry_run(*ALL, "--initrd", here.parent / "initrd", "--rng", "off",
+                    "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
+                    "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "config_file", "dry_run", "help", "version"} | {"workload"}
+        "config_file", "dry_run", "help", "version", "drive", "rootfs"} | {"workload", "drives"}
+    root, data = shown["drives"]
+    assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)
+    assert (data["id"], data["path"], data["readonly"], data["queues"], data["iothreads"], data["rate"],
+            data["ops_burst"]) == ("disk1", f"{here.parent}/data,1", True, 2, 2, "1M", 3)
     assert shown["workload"] == ["sh", "-c", "echo \t\"ä\" %"]
     assert (shown["memory"], shown["cpus"], shown["prefault"], shown["pit"]) == ("1G", 3, True, "on")
     (here.parent / "shown").write_text(json.dumps(shown))
     assert dry_run("--config-file", here.parent / "shown", kernel=None) == shown
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("value, expected", [
+    ("", "path: missing; expected path=FILE"),
+    ("path=", "path=: expected a path"),
+    ("path", "path: expected path=FILE"),
+    ("readonly=on", "path: missing"),
+    ("path=disk,path=disk", "path=disk: given twice"),
+    ("path=disk,colour=red", "colour=red: unknown key; expected one of path id"),
+    ("path=disk,readonly=yes", "readonly=yes: expected on or off"),
+    ("path=disk,id=a b", "expected 1 to 20 of A-Z a-z 0-9 _ -"),
+    ("path=disk,id=" + "x" * 21, "expected 1 to 20 of"),
+    ("path=disk,cache=none", "cache=none: expected writeback|unsafe"),
+    ("path=disk,engine=aio", "engine=aio: expected auto|io_uring|sync"),
+    ("path=disk,queues=0", "queues=0: expected 1 to 16"),
+    ("path=disk,iothreads=2", "iothreads=2: expected at most one a queue, queues=1"),
+    ("path=disk,rate=fast", "rate=fast: expected a size such as 128M or 1G"),
+    ("path=nowhere", "cannot open nowhere: No such file or directory"),
+    ("path=/dev/null", "expected a regular file or a block device"),
+    ("path=.", "Is a directory"),
+    ("path=.,readonly=on", "expected a regular file or a block device"),
+])
+def test_bad_drive(here, value, expected):
+    os.chdir(here.parent)
+    pathlib.Path("disk").write_bytes(bytes(4096))
+    result = refused(here, *OUTPUTS, "--drive", value)
+    assert_fault(result, STATUS_CONFIGURATION, "--drive", expected)
+
+
+@pytest.mark.parametrize("options, expected", [
+    (["--drive", "path=a,id=x", "--drive", "path=b,id=x"], "--drive id=x: two disks have this name"),
+    (["--rootfs", "a", "--drive", "path=b,root=on"], "2 root disks"),
+    (["--rootfs", "a", "--drive", "path=a"], "in use by process"),
+    (["--rootfs", "nowhere"], "--rootfs: cannot open nowhere"),
+    (["--drive", "path=a,readonly=on"] * 17, "at most 16 of them"),
+])
+def test_bad_drives(here, options, expected):
+    os.chdir(here.parent)
+    for disk in "ab":
+        pathlib.Path(disk).write_bytes(bytes(4096))
+    assert_fault(refused(here, *OUTPUTS, *options), STATUS_CONFIGURATION, expected)
+
+
+@pytest.mark.parametrize("drives, expected", [
+    ('{}', "drives: {}: expected an array of objects"),
+    ('[1]', "number 1: expected an object"),
+    ('[{"path": "a"}, {"path": 1}]', "number 2: path: expected a string: FILE"),
+    ('[{"path": "a", "ops-burst": 1}]', "ops-burst: unknown key"),
+    ('[{"path": "a", "queues": 17}]', "queues: expected 1 to 16"),
+])
+def test_bad_drives_in_a_file(here, drives, expected):
+    assert_fault(from_file(here, f'{{"drives": {drives}}}'), STATUS_CONFIGURATION, "config.json", expected)
+
+
+def test_a_flag_replaces_the_files_disk_of_that_name(here):
+    os.chdir(here.parent)
+    for disk in "abc":
+        pathlib.Path(disk).write_bytes(bytes(4096))
+    pathlib.Path("f").write_text('{"drives": [{"path": "a", "id": "x", "queues": 4}, {"path": "b", "id": "y"}]}')
+    shown = dry_run("--config-file", "f", "--drive", "path=c,id=x")
+    assert [(d["id"], d["path"], d["queues"]) for d in shown["drives"]] == [("x", "c", 1), ("y", "b", 1)]
 
 
 def test_later_flags_and_flags_over_the_file(here):

@@ -142,7 +142,8 @@ def test_instruction_that_kvm_cannot_emulate(here):
     ("i604", "000000ff"), ("i605", "000000ff"),  # write only
     ("i505", "00000003"),  # the events that pvpanic knows
     ("i600", "00000000"), ("i601", "00000000"), ("o600=14 i600", "00000014"),
-    ("rc0000000", ALL_ONES), ("rd0000000", ALL_ONES), ("rf0000000", ALL_ONES),
+    ("rc0000000", "74726976"), ("rc0001000", ALL_ONES), ("rc0000200", ALL_ONES),  # one virtio device
+    ("rd0000000", ALL_ONES), ("rf0000000", ALL_ONES),
     ("wd0000000=12345678 rd0000000", ALL_ONES),
     ("r8000000", ALL_ONES), ("r7fffffc", "00000000"),  # both sides of the end of 128 MiB
     ("o1234=1 offff=1 i1234", "000000ff"),

@@ -76,7 +76,7 @@ def test_pvh_without_initrd_and_acpi():
     got, text = enter("pvh", "--acpi", "off", "--cmdline", "a")
     assert got["info"][3] == 0
     assert volt.number(got["info"][8:10]) == 0
-    assert line_of(text, "cmdline") == "a acpi=off"
+    assert line_of(text, "cmdline") == "a acpi=off virtio_mmio.device=4K@0xc0000000:5"
 
 
 @pytest.mark.parametrize("memory", [2, 128, 3072, 3074, 6144])

@@ -52,7 +52,7 @@ def test_order_of_what_follows(traced, options):
     last_vcpu = max(n for n, request in enumerate(requests) if request == VCPU)
     assert requests.index(IRQCHIP) < requests.index(VCPU)
     assert requests.index(IRQFD) > last_vcpu
-    assert set(requests[requests.index(IRQFD):]) == {IRQFD}
+    assert set(requests[requests.index(IRQFD):]) == {IRQFD, "KVM_IOEVENTFD"}
 
 
 def test_count_of_requests(traced):

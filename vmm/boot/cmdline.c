@@ -14,6 +14,10 @@
 #define DEFAULT_BASE "loglevel=3 panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
 #define DEFAULT_CONSOLE "console=ttyS0 "
 
+/* The first disk, and volt-init where "volt rootfs build" puts it. */
+#define CMDLINE_ROOT "/dev/vda"
+#define CMDLINE_INIT "/sbin/volt-init"
+
 /* Counts on past the end, so that the fault can say how long the line would have been. */
 struct writer {
 	struct cmdline *line;
@@ -63,29 +67,81 @@ static void put_workload(struct writer *w, char *const *workload)
 	}
 }
 
-/* Does the user's own line already hand words to init? */
-static bool has_separator(const char *base)
+/* Where the words for init begin: at the first "--" that stands alone. NULL: nowhere. */
+static const char *find_separator(const char *line)
 {
-	size_t len = strlen(base);
+	for (const char *at = line; (at = strstr(at, "--")) != NULL; at += 2)
+		if ((at == line || at[-1] == ' ') && (at[2] == ' ' || at[2] == '\0'))
+			return at;
+	return NULL;
+}
 
-	return strstr(base, " -- ") != NULL || strncmp(base, "-- ", 3) == 0 ||
-	       (len >= 3 && strcmp(base + len - 3, " --") == 0);
+static void put_word(struct writer *w, const char *word)
+{
+	if (w->wanted > 0 && w->line->text[MIN(w->wanted, sizeof(w->line->text)) - 1] != ' ')
+		put_byte(w, ' ');
+	put_text(w, word);
+}
+
+/* Has the line, as far as it is written, a word that is `word` or, ending in "=", begins so? */
+static bool has_word(const struct writer *w, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = w->line->text; (at = strstr(at, word)) != NULL; at += len)
+		if ((at == w->line->text || at[-1] == ' ') &&
+		    (word[len - 1] == '=' || at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+static void put_root(struct writer *w, const struct cmdline_parts *parts)
+{
+	if (!has_word(w, "root="))
+		put_word(w, "root=" CMDLINE_ROOT);
+	if (!has_word(w, "ro") && !has_word(w, "rw"))
+		put_word(w, parts->root_readonly ? "ro" : "rw");
+	if (!has_word(w, "init="))
+		put_word(w, "init=" CMDLINE_INIT);
+}
+
+static void put_devices(struct writer *w, const struct platform *platform)
+{
+	char word[80];
+
+	for (size_t i = 0; platform != NULL && i < platform->ndevices; i++) {
+		const struct platform_device *d = &platform->devices[i];
+
+		if (d->mmio_len == 0)
+			continue;
+		(void)snprintf(word, sizeof(word), "virtio_mmio.device=%uK@%#llx:%u",
+			       d->mmio_len / 1024, (unsigned long long)d->mmio, d->gsi);
+		put_word(w, word);
+	}
 }
 
 int cmdline_build(const struct cmdline_parts *parts, struct cmdline *out, struct verr *e)
 {
+	const char *base = parts->base != NULL ? parts->base : DEFAULT_BASE;
+	const char *separator = find_separator(base);
 	struct writer w = {.line = out};
 
 	*out = (struct cmdline){0};
-	if (parts->base != NULL && parts->workload != NULL && has_separator(parts->base))
+	if (separator != NULL && parts->workload != NULL)
 		return verr_invalid(e, "--cmdline: has a \"--\" of its own beside a COMMAND");
-	if (parts->base != NULL && !parts->acpi && has_separator(parts->base))
-		return verr_invalid(e, "--cmdline: --acpi off cannot add acpi=off behind \"--\"");
 	if (parts->base == NULL && parts->console)
 		put_text(&w, DEFAULT_CONSOLE);
-	put_text(&w, parts->base != NULL ? parts->base : DEFAULT_BASE);
-	if (!parts->acpi)
-		put_text(&w, w.wanted > 0 ? " acpi=off" : "acpi=off");
+	for (const char *at = base; *at != '\0' && at != separator; at++)
+		put_byte(&w, *at);
+	if (!parts->acpi) {
+		if (!has_word(&w, "acpi=off"))
+			put_word(&w, "acpi=off");
+		put_devices(&w, parts->platform);
+	}
+	if (parts->root)
+		put_root(&w, parts);
+	if (separator != NULL)
+		put_word(&w, separator);
 	if (parts->workload != NULL)
 		put_workload(&w, parts->workload);
 	if (w.wanted > sizeof(out->text) - 1)

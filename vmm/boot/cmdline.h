@@ -8,13 +8,16 @@
 
 #include "base/verr.h"
 #include "contract/workload.h"
-#include "vmm/mem/mem.h"
+#include "vmm/arch/x86_64/platform.h"
 
 struct cmdline_parts {
-	const char *base;      /* the user's; NULL: the default one */
-	bool console;          /* the default one names the serial console */
-	bool acpi;             /* off adds acpi=off */
-	char *const *workload; /* NULL-terminated; NULL: none */
+	const char *base; /* the user's; NULL: the default one */
+	bool console;     /* the default one names the serial console */
+	bool acpi;        /* off adds acpi=off, and virtio_mmio.device= for each such device */
+	bool root;        /* the first disk is the root: adds root=, ro or rw, and init= */
+	bool root_readonly;
+	const struct platform *platform; /* the devices */
+	char *const *workload;           /* NULL-terminated; NULL: none */
 };
 
 struct cmdline {
@@ -23,8 +26,10 @@ struct cmdline {
 };
 
 /*
- * Put the command line together. The workload follows " -- " as contract/workload.h has it. A
- * line longer than VOLT_CMDLINE_SIZE - 1 is a fault that names its length.
+ * Put the command line together. What is added comes before a "--" of the user's, and leaves out
+ * what the user has said already (root=, ro, rw, init=). The workload follows " -- " as
+ * contract/workload.h has it. A line longer than VOLT_CMDLINE_SIZE - 1 is a fault that names its
+ * length.
  */
 V_MUST_CHECK int cmdline_build(const struct cmdline_parts *parts, struct cmdline *out,
 			       struct verr *e);

@@ -44,8 +44,61 @@ static void test_user_line(void **state)
 	assert_string_equal(line.text, "acpi=off");
 	assert_fault(build("a -- b", true, COMMAND("x"), &line, &e), &e, VERR_INVALID,
 		     "of its own beside a COMMAND");
-	assert_fault(build("a --", false, NULL, &line, &e), &e, VERR_INVALID, "acpi=off");
+	assert_ok(build("a --", false, NULL, &line, &e), &e);
+	assert_string_equal(line.text, "a acpi=off --");
+	assert_ok(build("acpi=off a -- b", false, NULL, &line, &e), &e);
+	assert_string_equal(line.text, "acpi=off a -- b");
 	assert_ok(build("a--b", true, COMMAND("x"), &line, &e), &e);
+}
+
+static const char *with_root(const char *base, bool readonly, struct cmdline *line)
+{
+	struct cmdline_parts parts = {
+		.base = base, .acpi = true, .root = true, .root_readonly = readonly};
+	struct verr e = VERR_INIT;
+
+	assert_ok(cmdline_build(&parts, line, &e), &e);
+	return line->text;
+}
+
+static void test_root_disk(void **state)
+{
+	struct cmdline line;
+
+	(void)state;
+	assert_non_null(
+		strstr(with_root(NULL, false, &line), " root=/dev/vda rw init=/sbin/volt-init"));
+	assert_string_equal(with_root("a", true, &line), "a root=/dev/vda ro init=/sbin/volt-init");
+	/* What the user has said is not said again. */
+	assert_string_equal(with_root("ro root=/dev/vdb", false, &line),
+			    "ro root=/dev/vdb init=/sbin/volt-init");
+	assert_string_equal(with_root("init=/bin/sh -- -x", false, &line),
+			    "init=/bin/sh root=/dev/vda rw -- -x");
+	/* Words that only look alike. */
+	assert_string_equal(with_root("rows=1 xroot=2 rdinit=3", false, &line),
+			    "rows=1 xroot=2 rdinit=3 root=/dev/vda rw init=/sbin/volt-init");
+}
+
+static void test_devices_without_acpi(void **state)
+{
+	const struct platform_device devices[] = {
+		{.name = "COM1", .gsi = 4},
+		{.name = "VR00", .mmio = 0xC0000000, .mmio_len = 0x1000, .gsi = 5},
+		{.name = "VR01", .mmio = 0xC0001000, .mmio_len = 0x1000, .gsi = 6},
+	};
+	const struct platform platform = {.devices = devices, .ndevices = ARRAY_LEN(devices)};
+	struct cmdline_parts parts = {.base = "a", .platform = &platform};
+	struct verr e = VERR_INIT;
+	struct cmdline line;
+
+	(void)state;
+	assert_ok(cmdline_build(&parts, &line, &e), &e);
+	assert_string_equal(line.text, "a acpi=off virtio_mmio.device=4K@0xc0000000:5 "
+				       "virtio_mmio.device=4K@0xc0001000:6");
+	/* One way or the other: a device that is announced twice is there twice. */
+	parts.acpi = true;
+	assert_ok(cmdline_build(&parts, &line, &e), &e);
+	assert_string_equal(line.text, "a");
 }
 
 static void test_workload_encoding(void **state)
@@ -83,6 +136,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),
 		cmocka_unit_test(test_user_line),
+		cmocka_unit_test(test_root_disk),
+		cmocka_unit_test(test_devices_without_acpi),
 		cmocka_unit_test(test_workload_encoding),
 		cmocka_unit_test(test_too_long),
 	};

@@ -101,8 +101,8 @@ static const char *config_file_of(const struct arg *args, size_t count)
 static int apply_flags(struct config *c, int argc, char *const argv[], int *end, struct verr *e)
 {
 	auto_free struct arg *args = calloc((size_t)argc + 1, sizeof(*args));
+	size_t count = 0, old_drives;
 	const char *path;
-	size_t count = 0;
 
 	if (args == NULL)
 		return verr_host(e, "out of memory");
@@ -112,9 +112,15 @@ static int apply_flags(struct config *c, int argc, char *const argv[], int *end,
 	path = config_file_of(args, count);
 	if (path != NULL && read_config_file(c, path, e) < 0)
 		return -1;
-	for (size_t n = 0; n < count; n++)
-		if (setting_set_text(c, args[n].setting, args[n].value, e) < 0)
-			return verr_note(e, "--%s %s", args[n].setting->flag, args[n].value);
+	old_drives = c->drives.count;
+	for (size_t n = 0; n < count; n++) {
+		const struct setting *s = args[n].setting;
+
+		if (setting_set_text(c, s, args[n].value, e) < 0)
+			return verr_note(e, "--%s %s", s->flag, args[n].value);
+		if (s->type == SETTING_LIST)
+			list_merge_last(setting_list(c, s), s->list, old_drives);
+	}
 	return 0;
 }
 
@@ -135,11 +141,12 @@ int config_parse_args(struct config *c, int argc, char *const argv[], struct ver
 	return copy_workload(c, argc - i - 1, argv + i + 1, e) < 0 ? -1 : r;
 }
 
-static void print_setting(const struct setting *s)
+/* `before` and `between` are how the setting is written: "--" and " ", or "" and "=". */
+static void print_setting(const struct setting *s, const char *before, const char *between)
 {
 	char left[64], value[32];
 
-	(void)snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->values ? " " : "",
+	(void)snprintf(left, sizeof(left), "%s%s%s%s", before, s->flag, s->values ? between : "",
 		       s->values ? s->values : "");
 	printf("  %-34s %s", left, s->help);
 	if (s->type == SETTING_SIZE)
@@ -154,6 +161,8 @@ static void print_setting(const struct setting *s)
 	if (s->type != SETTING_FLAG && *value != '\0')
 		printf(" [%s]", value);
 	printf("\n");
+	for (size_t i = 0; s->list != NULL && i < s->list->count; i++)
+		print_setting(&s->list->rows[i], "    ", "=");
 }
 
 void config_print_help(void)
@@ -163,7 +172,7 @@ void config_print_help(void)
 	       "A COMMAND is run by volt-init in the guest, and its exit status is volt-vmm's.\n\n"
 	       "Options, with defaults in brackets; --flag=VALUE works, too:\n");
 	for (size_t i = 0; i < settings_count; i++)
-		print_setting(&settings[i]);
+		print_setting(&settings[i], "--", " ");
 	printf("\nExit status: 0 the guest powered off or rebooted; 1 it failed, or Volt did; 2 "
 	       "the\n"
 	       "configuration is wrong. With a COMMAND: its own status (128+N when signal N killed "

@@ -21,6 +21,20 @@ typedef uint32_t config_U32;
 typedef bool config_BOOL;
 typedef bool config_FLAG;
 typedef uint32_t config_ENUM;
+typedef struct config_list config_LIST;
+
+/* Objects of one kind; `items` is an array of the kind's struct. */
+struct config_list {
+	void *items;
+	size_t count;
+};
+
+/* One disk, from drive.def. Texts are owned. */
+struct drive_config {
+#define SETTING(field, type, ...) config_##type field;
+#include "vmm/config/drive.def"
+#undef SETTING
+};
 
 /* Texts are owned. */
 struct config {
@@ -38,25 +52,56 @@ enum setting_type {
 	SETTING_BOOL,
 	SETTING_FLAG, /* a BOOL that takes no value on the command line */
 	SETTING_ENUM,
+	SETTING_LIST, /* may be given more than once */
 };
 
 enum setting_phase { SETTING_BOOT, SETTING_LIVE, SETTING_NONE };
 
-/* One row of machine.def. */
+struct list_class;
+
+/* One row of machine.def, or of the file of an object in a list. */
 struct setting {
 	const char *key;  /* JSON */
 	const char *flag; /* without "--" */
 	const char *values;
 	const char *help;
 	const char *text_default;
+	const struct list_class *list; /* of a LIST */
 	uint64_t number_default, min, max;
 	enum setting_type type;
 	enum setting_phase phase;
-	size_t offset; /* of the field in struct config */
+	size_t offset; /* of the field in its struct */
 };
 
 extern const struct setting settings[];
 extern const size_t settings_count;
+
+/* A kind of object in lists. */
+struct list_class {
+	const char *name; /* "drive" */
+	const struct setting *rows;
+	size_t count;
+	size_t size; /* of its struct */
+	size_t most; /* objects in a list */
+};
+
+extern const struct list_class drive_class;
+
+static inline struct drive_config *config_drives(const struct config *config)
+{
+	return config->drives.items;
+}
+
+/* What --rootfs calls its disk. */
+#define CONFIG_ROOTFS_ID "rootfs"
+
+/* The disk that is the guest's root, which comes first; NULL: none. After config_check(). */
+static inline const struct drive_config *root_drive(const struct config *config)
+{
+	const struct drive_config *first = config_drives(config);
+
+	return config->drives.count > 0 && first->root ? first : NULL;
+}
 
 /* All defaults. */
 void config_init(struct config *config);
@@ -73,8 +118,11 @@ V_MUST_CHECK int config_parse_args(struct config *config, int argc, char *const 
 V_MUST_CHECK int config_parse_json(struct config *config, const char *text, size_t len,
 				   const char *origin, struct verr *e);
 
-/* The rules between settings, and those that a row cannot say. */
-V_MUST_CHECK int config_check(const struct config *config, struct verr *e);
+/*
+ * Put in what follows from other settings (the root disk of --rootfs, names of disks, acpi=off on
+ * the command line), then check the rules between settings, and those that a row cannot say.
+ */
+V_MUST_CHECK int config_check(struct config *config, struct verr *e);
 
 /* The configuration as JSON, newline-terminated, as --config-file would take it; caller frees. */
 char *config_to_json(const struct config *config);
@@ -82,18 +130,51 @@ char *config_to_json(const struct config *config);
 /* The text of --help, to stdout. */
 void config_print_help(void);
 
+/* In what follows `object` is a struct config, or the struct of a list's object. */
+
 /* Set one setting from text; the fault says what was expected. */
-V_MUST_CHECK int setting_set_text(struct config *config, const struct setting *s, const char *text,
+V_MUST_CHECK int setting_set_text(void *object, const struct setting *s, const char *text,
 				  struct verr *e);
 
 /* Set one setting's number after a check of its range. SIZE, U32, BOOL, FLAG, ENUM. */
-V_MUST_CHECK int setting_set_number(struct config *config, const struct setting *s, uint64_t number,
+V_MUST_CHECK int setting_set_number(void *object, const struct setting *s, uint64_t number,
 				    struct verr *e);
 
 /* The number of a SIZE, U32, BOOL, FLAG or ENUM setting; the text of a PATH or TEXT one, or NULL.
  */
-uint64_t setting_number(const struct config *config, const struct setting *s);
-const char *setting_text(const struct config *config, const struct setting *s);
+uint64_t setting_number(const void *object, const struct setting *s);
+const char *setting_text(const void *object, const struct setting *s);
+
+/* Every row's default into a zeroed object; and the way back. */
+void object_init(void *object, const struct setting *rows, size_t count);
+void object_deinit(void *object, const struct setting *rows, size_t count);
+
+/* The list of a LIST setting. */
+struct config_list *setting_list(void *object, const struct setting *s);
+
+/*
+ * Add an object, with all defaults, to the end of a list; borrowed until the next one is added.
+ * NULL: there are too many, or there is no memory.
+ */
+V_MUST_CHECK void *list_add(struct config_list *list, const struct list_class *class,
+			    struct verr *e);
+
+/*
+ * The last object takes the place of one among the first `old` that has the same id, where there is
+ * one.
+ */
+void list_merge_last(struct config_list *list, const struct list_class *class, size_t old);
+
+/* Take away the last. */
+void list_drop_last(struct config_list *list, const struct list_class *class);
+
+/* The row of a key; NULL when there is none. `by_flag`: as on the command line, else as in JSON. */
+const struct setting *list_find(const struct list_class *class, const char *key, size_t len,
+				bool by_flag);
+
+/* Add an object from "KEY=VALUE,KEY=VALUE"; the fault names the key. */
+V_MUST_CHECK int list_add_text(struct config_list *list, const struct list_class *class,
+			       const char *text, struct verr *e);
 
 /* Choice `index` of an ENUM into `out`; false when there are not so many. */
 bool setting_choice(const struct setting *s, uint64_t index, char *out, size_t len);

@@ -40,6 +40,7 @@ static void number_text(const struct setting *s, uint64_t number, char text[stat
 	case SETTING_FLAG:
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_LIST:
 		break;
 	}
 }
@@ -81,6 +82,8 @@ static const char *json_type(const struct setting *s)
 	case SETTING_BOOL:
 	case SETTING_FLAG:
 		return "true or false";
+	case SETTING_LIST:
+		return "array of objects";
 	case SETTING_PATH:
 	case SETTING_TEXT:
 	case SETTING_ENUM:
@@ -123,37 +126,59 @@ static void man_values(const struct setting *s)
 	fputs("\\fR", stdout);
 }
 
+/* `before` and `between` are how the setting is written: "--" and " ", or "" and "=". */
+static void man_option(const struct setting *s, const char *before, const char *between)
+{
+	struct facts f = facts_of(s);
+
+	fputs(".TP\n\\fB", stdout);
+	man_text(before);
+	man_text(s->flag);
+	fputs("\\fR", stdout);
+	if (s->values != NULL) {
+		fputs(between, stdout);
+		man_values(s);
+	}
+	putchar('\n');
+	man_char(first_letter(s->help));
+	man_text(s->help + 1);
+	fputs(".\n", stdout);
+	if (f.value[0] != '\0')
+		printf("Default: \\fB%s\\fR", f.value);
+	if (f.least[0] != '\0')
+		printf("; from \\fB%s\\fR to \\fB%s\\fR", f.least, f.most);
+	if (f.value[0] != '\0')
+		fputs(".\n", stdout);
+	if (s->list == NULL)
+		return;
+	fputs(".RS\n", stdout);
+	for (size_t i = 0; i < s->list->count; i++)
+		man_option(&s->list->rows[i], "", "=");
+	fputs(".RE\n", stdout);
+}
+
 static void man_options(void)
 {
-	for (size_t i = 0; i < settings_count; i++) {
-		const struct setting *s = &settings[i];
-		struct facts f = facts_of(s);
+	for (size_t i = 0; i < settings_count; i++)
+		man_option(&settings[i], "--", " ");
+}
 
-		fputs(".TP\n\\fB\\-\\-", stdout);
-		man_text(s->flag);
-		fputs("\\fR", stdout);
-		if (s->values != NULL) {
-			putchar(' ');
-			man_values(s);
-		}
-		putchar('\n');
-		man_char(first_letter(s->help));
-		man_text(s->help + 1);
-		fputs(".\n", stdout);
-		if (f.value[0] != '\0')
-			printf("Default: \\fB%s\\fR", f.value);
-		if (f.least[0] != '\0')
-			printf("; from \\fB%s\\fR to \\fB%s\\fR", f.least, f.most);
-		if (f.value[0] != '\0')
-			fputs(".\n", stdout);
-	}
+static void man_key(const struct setting *s)
+{
+	printf(".TP\n.B %s\n%s\n", s->key, json_type(s));
+	if (s->list == NULL)
+		return;
+	fputs(".RS\n", stdout);
+	for (size_t i = 0; i < s->list->count; i++)
+		man_key(&s->list->rows[i]);
+	fputs(".RE\n", stdout);
 }
 
 static void man_keys(void)
 {
 	for (size_t i = 0; i < settings_count; i++)
 		if (settings[i].phase != SETTING_NONE)
-			printf(".TP\n.B %s\n%s\n", settings[i].key, json_type(&settings[i]));
+			man_key(&settings[i]);
 }
 
 static void bash_flags(void)
@@ -185,7 +210,10 @@ static void bash_values(void)
 		const char *path = s->values != NULL ? strstr(s->values, "=PATH") : NULL;
 		const char *word = path;
 
-		if (s->type == SETTING_PATH) {
+		if (s->type == SETTING_LIST) {
+			/* path= comes first; what follows it is typed. */
+			printf("\t'--%s path=') files=yes ;;\n", s->flag);
+		} else if (s->type == SETTING_PATH) {
 			printf("\t--%s) files=yes ;;\n", s->flag);
 		} else if (s->values != NULL && strchr(s->values, '|') != NULL) {
 			printf("\t--%s) choices='", s->flag);
@@ -208,28 +236,33 @@ static void markdown_code(const char *text)
 	putchar('`');
 }
 
+static void markdown_row(const struct setting *s, const char *before, const char *between)
+{
+	struct facts f = facts_of(s);
+	char flag[128];
+
+	(void)snprintf(flag, sizeof(flag), "%s%s%s%s", before, s->flag, s->values ? between : "",
+		       s->values ? s->values : "");
+	fputs("| ", stdout);
+	markdown_code(flag);
+	fputs(" | ", stdout);
+	if (s->phase != SETTING_NONE)
+		printf("`%s`: %s", s->key, json_type(s));
+	fputs(" | ", stdout);
+	if (f.value[0] != '\0')
+		markdown_code(f.value);
+	fputs(" | ", stdout);
+	if (f.least[0] != '\0')
+		printf("`%s` to `%s`", f.least, f.most);
+	printf(" | %s |\n", s->help);
+	for (size_t i = 0; s->list != NULL && i < s->list->count; i++)
+		markdown_row(&s->list->rows[i], "", "=");
+}
+
 static void markdown_rows(void)
 {
-	for (size_t i = 0; i < settings_count; i++) {
-		const struct setting *s = &settings[i];
-		struct facts f = facts_of(s);
-		char flag[128];
-
-		(void)snprintf(flag, sizeof(flag), "--%s%s%s", s->flag, s->values ? " " : "",
-			       s->values ? s->values : "");
-		fputs("| ", stdout);
-		markdown_code(flag);
-		fputs(" | ", stdout);
-		if (s->phase != SETTING_NONE)
-			printf("`%s`: %s", s->key, json_type(s));
-		fputs(" | ", stdout);
-		if (f.value[0] != '\0')
-			markdown_code(f.value);
-		fputs(" | ", stdout);
-		if (f.least[0] != '\0')
-			printf("`%s` to `%s`", f.least, f.most);
-		printf(" | %s |\n", s->help);
-	}
+	for (size_t i = 0; i < settings_count; i++)
+		markdown_row(&settings[i], "--", " ");
 }
 
 static const struct mark {

@@ -23,36 +23,74 @@ static const struct setting *find_key(const char *key)
 	return NULL;
 }
 
-static int set_from_json(struct config *c, const struct setting *s, const json_t *value,
-			 struct verr *e)
+static int add_objects(struct config_list *list, const struct list_class *class,
+		       const json_t *value, struct verr *e);
+
+static int set_from_json(void *object, const struct setting *s, const json_t *value, struct verr *e)
 {
 	json_int_t n = json_integer_value(value);
 
 	switch (s->type) {
 	case SETTING_SIZE:
 		if (json_is_string(value))
-			return setting_set_text(c, s, json_string_value(value), e);
+			return setting_set_text(object, s, json_string_value(value), e);
 		if (!json_is_integer(value) || n < 0)
 			return verr_invalid(e, "expected a size such as \"128M\", or bytes");
-		return setting_set_number(c, s, (uint64_t)n, e);
+		return setting_set_number(object, s, (uint64_t)n, e);
 	case SETTING_U32:
 		if (!json_is_integer(value))
 			return verr_invalid(e, "expected a whole number, %llu to %llu",
 					    (unsigned long long)s->min, (unsigned long long)s->max);
-		return setting_set_number(c, s, n < 0 ? UINT64_MAX : (uint64_t)n, e);
+		return setting_set_number(object, s, n < 0 ? UINT64_MAX : (uint64_t)n, e);
 	case SETTING_BOOL:
 	case SETTING_FLAG:
 		if (!json_is_boolean(value))
 			return verr_invalid(e, "expected true or false");
-		return setting_set_number(c, s, json_is_true(value), e);
+		return setting_set_number(object, s, json_is_true(value), e);
 	case SETTING_PATH:
 	case SETTING_TEXT:
 	case SETTING_ENUM:
 		if (!json_is_string(value))
 			return verr_invalid(e, "expected a string: %s", s->values);
-		return setting_set_text(c, s, json_string_value(value), e);
+		return setting_set_text(object, s, json_string_value(value), e);
+	case SETTING_LIST:
+		return add_objects(setting_list(object, s), s->list, value, e);
 	}
 	return verr_invalid(e, "unknown type of setting");
+}
+
+static int add_object(struct config_list *list, const struct list_class *class, const json_t *value,
+		      struct verr *e)
+{
+	void *object = list_add(list, class, e);
+	const char *key;
+	json_t *field;
+
+	if (object == NULL)
+		return -1;
+	if (!json_is_object(value))
+		return verr_invalid(e, "expected an object");
+	json_object_foreach((json_t *)(uintptr_t)value, key, field)
+	{
+		const struct setting *s = list_find(class, key, strlen(key), false);
+
+		if (s == NULL)
+			return verr_invalid(e, "%s: unknown key", key);
+		if (set_from_json(object, s, field, e) < 0)
+			return verr_note(e, "%s", key);
+	}
+	return 0;
+}
+
+static int add_objects(struct config_list *list, const struct list_class *class,
+		       const json_t *value, struct verr *e)
+{
+	if (!json_is_array(value))
+		return verr_invalid(e, "expected an array of objects");
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (add_object(list, class, json_array_get(value, i), e) < 0)
+			return verr_note(e, "number %zu", i + 1);
+	return 0;
 }
 
 static int set_workload(struct config *c, const json_t *value, struct verr *e)
@@ -111,10 +149,23 @@ int config_parse_json(struct config *c, const char *text, size_t len, const char
 	return 0;
 }
 
-static json_t *value_of(const struct config *c, const struct setting *s)
+static json_t *values_of(const void *object, const struct setting *rows, size_t count);
+
+static json_t *list_of(const struct config_list *list, const struct list_class *class)
 {
-	const char *text = setting_text(c, s);
-	uint64_t n = setting_number(c, s);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		(void)json_array_append_new(array,
+					    values_of((const char *)list->items + i * class->size,
+						      class->rows, class->count));
+	return array;
+}
+
+static json_t *value_of(const void *object, const struct setting *s)
+{
+	const char *text = setting_text(object, s);
+	uint64_t n = setting_number(object, s);
 	char buf[32];
 
 	switch (s->type) {
@@ -131,24 +182,33 @@ static json_t *value_of(const struct config *c, const struct setting *s)
 		return json_boolean(n != 0);
 	case SETTING_ENUM:
 		return setting_choice(s, n, buf, sizeof(buf)) ? json_string(buf) : NULL;
+	case SETTING_LIST:
+		return list_of(setting_list((void *)(uintptr_t)object, s), s->list);
 	}
 	return NULL;
 }
 
+static json_t *values_of(const void *object, const struct setting *rows, size_t count)
+{
+	json_t *values = json_object(), *value;
+
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].phase == SETTING_NONE)
+			continue;
+		value = value_of(object, &rows[i]);
+		if (value != NULL)
+			(void)json_object_set_new(values, rows[i].key, value);
+	}
+	return values;
+}
+
 char *config_to_json(const struct config *c)
 {
-	auto_json *root = json_object();
+	auto_json *root = values_of(c, settings, settings_count);
 	auto_free char *text = NULL;
-	json_t *value, *list;
 	char *out = NULL;
+	json_t *list;
 
-	for (size_t i = 0; i < settings_count; i++) {
-		if (settings[i].phase == SETTING_NONE)
-			continue;
-		value = value_of(c, &settings[i]);
-		if (value != NULL)
-			(void)json_object_set_new(root, settings[i].key, value);
-	}
 	if (c->workload != NULL) {
 		list = json_array();
 		for (char **arg = c->workload; *arg != NULL; arg++)

@@ -15,30 +15,49 @@
 #define DEFAULT_BOOL(v) .number_default = (v)
 #define DEFAULT_FLAG(v) .number_default = (v)
 #define DEFAULT_ENUM(v) .number_default = (v)
+#define DEFAULT_LIST(v) .list = (v)
+
+#define ROW(object_, field_, type_, flag_, values_, default_, min_, max_, phase_, help_) \
+	{                                                                                \
+		.key = #field_,                                                          \
+		.flag = flag_,                                                           \
+		.values = values_,                                                       \
+		.help = help_,                                                           \
+		DEFAULT_##type_(default_),                                               \
+		.min = min_,                                                             \
+		.max = max_,                                                             \
+		.type = SETTING_##type_,                                                 \
+		.phase = SETTING_##phase_,                                               \
+		.offset = offsetof(struct object_, field_),                              \
+	},
 
 const struct setting settings[] = {
-#define SETTING(field_, type_, flag_, values_, default_, min_, max_, phase_, help_) \
-	{                                                                           \
-		.key = #field_,                                                     \
-		.flag = flag_,                                                      \
-		.values = values_,                                                  \
-		.help = help_,                                                      \
-		DEFAULT_##type_(default_),                                          \
-		.min = min_,                                                        \
-		.max = max_,                                                        \
-		.type = SETTING_##type_,                                            \
-		.phase = SETTING_##phase_,                                          \
-		.offset = offsetof(struct config, field_),                          \
-	},
+#define SETTING(...) ROW(config, __VA_ARGS__)
 #include "vmm/config/machine.def"
 #undef SETTING
 };
-
 const size_t settings_count = ARRAY_LEN(settings);
 
-static void *field(const struct config *c, const struct setting *s)
+static const struct setting drive_settings[] = {
+#define SETTING(...) ROW(drive_config, __VA_ARGS__)
+#include "vmm/config/drive.def"
+#undef SETTING
+};
+
+/* Interrupt lines are what there are fewest of: one for each device. */
+#define DRIVES_MAX 16
+
+const struct list_class drive_class = {
+	.name = "drive",
+	.rows = drive_settings,
+	.count = ARRAY_LEN(drive_settings),
+	.size = sizeof(struct drive_config),
+	.most = DRIVES_MAX,
+};
+
+static void *field(const void *object, const struct setting *s)
 {
-	return (char *)(uintptr_t)c + s->offset;
+	return (char *)(uintptr_t)object + s->offset;
 }
 
 static bool is_text(const struct setting *s)
@@ -46,7 +65,7 @@ static bool is_text(const struct setting *s)
 	return s->type == SETTING_PATH || s->type == SETTING_TEXT;
 }
 
-static void store_number(struct config *c, const struct setting *s, uint64_t number)
+static void store_number(void *c, const struct setting *s, uint64_t number)
 {
 	switch (s->type) {
 	case SETTING_SIZE:
@@ -62,11 +81,12 @@ static void store_number(struct config *c, const struct setting *s, uint64_t num
 		break;
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_LIST:
 		break;
 	}
 }
 
-static int store_text(struct config *c, const struct setting *s, const char *text, struct verr *e)
+static int store_text(void *c, const struct setting *s, const char *text, struct verr *e)
 {
 	char *copy = strdup(text), **to = field(c, s);
 
@@ -77,7 +97,7 @@ static int store_text(struct config *c, const struct setting *s, const char *tex
 	return 0;
 }
 
-uint64_t setting_number(const struct config *c, const struct setting *s)
+uint64_t setting_number(const void *c, const struct setting *s)
 {
 	switch (s->type) {
 	case SETTING_SIZE:
@@ -90,12 +110,13 @@ uint64_t setting_number(const struct config *c, const struct setting *s)
 		return *(const config_BOOL *)field(c, s);
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_LIST:
 		break;
 	}
 	return 0;
 }
 
-const char *setting_text(const struct config *c, const struct setting *s)
+const char *setting_text(const void *c, const struct setting *s)
 {
 	return is_text(s) ? *(char *const *)field(c, s) : NULL;
 }
@@ -129,7 +150,7 @@ void setting_format_size(uint64_t bytes, char *out, size_t len)
 		       units[i].unit);
 }
 
-int setting_set_number(struct config *c, const struct setting *s, uint64_t number, struct verr *e)
+int setting_set_number(void *c, const struct setting *s, uint64_t number, struct verr *e)
 {
 	char least[32], most[32];
 
@@ -175,7 +196,7 @@ static bool parse_size(const char *text, uint64_t *bytes)
 	return mul_u64(*bytes, 1ULL << (10 * (unit - units + 1)), bytes);
 }
 
-static int set_choice(struct config *c, const struct setting *s, const char *text, struct verr *e)
+static int set_choice(void *c, const struct setting *s, const char *text, struct verr *e)
 {
 	char choice[32];
 
@@ -185,7 +206,7 @@ static int set_choice(struct config *c, const struct setting *s, const char *tex
 	return verr_invalid(e, "expected %s", s->values);
 }
 
-int setting_set_text(struct config *c, const struct setting *s, const char *text, struct verr *e)
+int setting_set_text(void *c, const struct setting *s, const char *text, struct verr *e)
 {
 	const char *rest;
 	uint64_t n;
@@ -213,28 +234,53 @@ int setting_set_text(struct config *c, const struct setting *s, const char *text
 		return setting_set_number(c, s, strcmp(text, "on") == 0, e);
 	case SETTING_ENUM:
 		return set_choice(c, s, text, e);
+	case SETTING_LIST:
+		return list_add_text(setting_list(c, s), s->list, text, e);
 	}
 	return verr_invalid(e, "unknown type of setting");
 }
 
-void config_init(struct config *c)
+struct config_list *setting_list(void *object, const struct setting *s)
+{
+	return field(object, s);
+}
+
+void object_init(void *object, const struct setting *rows, size_t count)
 {
 	struct verr e = VERR_INIT;
 
-	*c = (struct config){0};
-	for (size_t i = 0; i < settings_count; i++) {
-		if (!is_text(&settings[i]))
-			store_number(c, &settings[i], settings[i].number_default);
-		else if (settings[i].text_default != NULL)
-			(void)store_text(c, &settings[i], settings[i].text_default, &e);
+	for (size_t i = 0; i < count; i++) {
+		if (!is_text(&rows[i]))
+			store_number(object, &rows[i], rows[i].number_default);
+		else if (rows[i].text_default != NULL)
+			(void)store_text(object, &rows[i], rows[i].text_default, &e);
 	}
+}
+
+void object_deinit(void *object, const struct setting *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_text(&rows[i])) {
+			free(*(char **)field(object, &rows[i]));
+		} else if (rows[i].type == SETTING_LIST) {
+			struct config_list *list = setting_list(object, &rows[i]);
+
+			while (list->count > 0)
+				list_drop_last(list, rows[i].list);
+			free(list->items);
+		}
+	}
+}
+
+void config_init(struct config *c)
+{
+	*c = (struct config){0};
+	object_init(c, settings, settings_count);
 }
 
 void config_deinit(struct config *c)
 {
-	for (size_t i = 0; i < settings_count; i++)
-		if (is_text(&settings[i]))
-			free(*(char **)field(c, &settings[i]));
+	object_deinit(c, settings, settings_count);
 	for (char **arg = c->workload; arg != NULL && *arg != NULL; arg++)
 		free(*arg);
 	free(c->workload);

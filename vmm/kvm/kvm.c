@@ -147,6 +147,19 @@ int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e)
 	return 0;
 }
 
+int kvm_vm_ioeventfd(struct kvm_vm *vm, int eventfd, uint64_t gpa, uint32_t value, struct verr *e)
+{
+	struct kvm_ioeventfd io = {.datamatch = value,
+				   .addr = gpa,
+				   .len = sizeof(value),
+				   .fd = eventfd,
+				   .flags = KVM_IOEVENTFD_FLAG_DATAMATCH};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_IOEVENTFD, &io) < 0)
+		return verr_os(e, "KVM_IOEVENTFD at %#llx", (unsigned long long)gpa);
+	return 0;
+}
+
 int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu, struct verr *e)
 {
 	void *run;

@@ -87,6 +87,13 @@ V_MUST_CHECK int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e);
 /* KVM_IRQFD: writing `eventfd` raises `gsi`. */
 V_MUST_CHECK int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e);
 
+/*
+ * KVM_IOEVENTFD: a 32-bit write of `value` to `gpa` writes `eventfd`, and the guest goes on without
+ * an exit to the monitor.
+ */
+V_MUST_CHECK int kvm_vm_ioeventfd(struct kvm_vm *vm, int eventfd, uint64_t gpa, uint32_t value,
+				  struct verr *e);
+
 /* --- vCPU --- */
 
 V_MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu,

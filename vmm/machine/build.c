@@ -10,8 +10,10 @@
  *	5  all threads, parked
  *	6  machine_run() releases them and serves the loop
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "base/sys.h"
@@ -19,23 +21,50 @@
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/machine/internal.h"
 
+/*
+ * The initrd: the user's, or with a root disk the one that "volt kernel import" has put beside a
+ * kernel whose drivers are modules.
+ */
+static int open_initrd(struct machine *m, struct verr *e)
+{
+	const struct config *c = m->config;
+	auto_free char *beside = NULL;
+
+	if (c->initrd != NULL) {
+		m->initrd_fd = sys_open_input(c->initrd, &m->initrd_size, e);
+		return m->initrd_fd < 0 ? verr_note(e, "--initrd") : 0;
+	}
+	if (root_drive(c) == NULL)
+		return 0;
+	if (asprintf(&beside, "%s.initrd", c->kernel) < 0)
+		return verr_host(e, "out of memory");
+	if (access(beside, F_OK) < 0)
+		return 0;
+	m->initrd_fd = sys_open_input(beside, &m->initrd_size, e);
+	if (m->initrd_fd < 0)
+		return verr_note(e, "the initrd beside --kernel");
+	log_info(LOG_BOOT, "with a root disk this kernel needs its initrd, %s", beside);
+	return 0;
+}
+
 static int open_inputs(struct machine *m, struct verr *e)
 {
 	const struct config *c = m->config;
+	const struct drive_config *root = root_drive(c);
 	struct cmdline_parts parts = {.base = c->cmdline,
 				      .console = strcmp(c->console, "none") != 0,
 				      .acpi = c->acpi,
+				      .root = root != NULL,
+				      .root_readonly = root != NULL && root->readonly,
+				      .platform = &m->platform,
 				      .workload = c->workload};
 
-	if (cmdline_build(&parts, &m->cmdline, e) < 0)
+	if (virtio_plan(m, e) < 0 || cmdline_build(&parts, &m->cmdline, e) < 0)
 		return -1;
 	m->kernel_fd = sys_open_input(c->kernel, &m->kernel_size, e);
 	if (m->kernel_fd < 0)
 		return verr_note(e, "--kernel");
-	if (c->initrd == NULL)
-		return 0;
-	m->initrd_fd = sys_open_input(c->initrd, &m->initrd_size, e);
-	return m->initrd_fd < 0 ? verr_note(e, "--initrd") : 0;
+	return open_initrd(m, e) < 0 ? -1 : virtio_open(m, e);
 }
 
 static int register_memory(struct machine *m, struct verr *e)
@@ -86,7 +115,8 @@ static int load_initrd(struct machine *m, const struct boot_kernel *kernel, stru
 	if (m->initrd_fd < 0)
 		return 0;
 	if (initrd_load(m->mem, kernel, m->initrd_fd, m->initrd_size, &initrd, e) < 0)
-		return verr_note(e, "--initrd %s", m->config->initrd);
+		return m->config->initrd != NULL ? verr_note(e, "--initrd %s", m->config->initrd)
+						 : verr_note(e, "%s.initrd", m->config->kernel);
 	boot->initrd_gpa = initrd.gpa;
 	boot->initrd_len = initrd.len;
 	fd_close(&m->initrd_fd);

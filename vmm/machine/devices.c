@@ -57,7 +57,7 @@ int devices_open(struct machine *m, struct verr *e)
 	return 0;
 }
 
-static void announce(struct machine *m, const struct platform_device *device)
+void announce(struct machine *m, const struct platform_device *device)
 {
 	m->platform_devices[m->platform.ndevices++] = *device;
 }
@@ -122,11 +122,14 @@ int devices_connect(struct machine *m, struct verr *e)
 {
 	if (kvm_vm_irqfd(&m->vm, m->serial_irq, LAYOUT_GSI_COM1, e) < 0)
 		return -1;
-	return kvm_vm_irqfd(&m->vm, m->i8042_irq, LAYOUT_GSI_I8042, e);
+	if (kvm_vm_irqfd(&m->vm, m->i8042_irq, LAYOUT_GSI_I8042, e) < 0)
+		return -1;
+	return virtio_connect(m, e);
 }
 
 void devices_free(struct machine *m)
 {
+	virtio_free(m);
 	/* The console first: it flushes and restores the terminal, and feeds the UART. */
 	m->console = console_free(m->console);
 	m->serial = serial_free(m->serial);

@@ -8,20 +8,26 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/platform.h"
 #include "vmm/boot/boot.h"
 #include "vmm/boot/cmdline.h"
+#include "vmm/config/config.h"
+#include "vmm/devices/block/block.h"
 #include "vmm/devices/console.h"
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/power.h"
 #include "vmm/devices/pvpanic.h"
 #include "vmm/devices/report.h"
+#include "vmm/devices/rng/rng.h"
 #include "vmm/devices/serial.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/bus.h"
+#include "vmm/machine/iothread.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/timeline.h"
 #include "vmm/mem/mem.h"
+#include "vmm/virtio/mmio.h"
 
 struct vcpu {
 	struct machine *machine;
@@ -30,6 +36,16 @@ struct vcpu {
 	pthread_t thread;
 	bool started; /* thread exists */
 	counter exits[KVM_EXIT_REASONS];
+};
+
+#define IOTHREADS_MAX 16
+
+/* One disk, and the threads that serve it, if it has any. */
+struct disk {
+	const struct drive_config *config;
+	struct block *block;
+	struct iothread *iothreads[IOTHREADS_MAX];
+	size_t niothreads;
 };
 
 struct machine {
@@ -52,6 +68,14 @@ struct machine {
 	struct pvpanic *pvpanic;
 	struct report *report;
 	int serial_irq, i8042_irq; /* eventfds */
+
+	/* Number n is reached through window n, and interrupts on line n. */
+	struct virtio_mmio virtio[LAYOUT_VIRTIO_MAX];
+	size_t nvirtio;
+	struct disk disks[LAYOUT_VIRTIO_MAX];
+	size_t ndisks;
+	struct rng *rng;
+	struct workers *workers;
 
 	/* Open from step 2 until they are loaded. */
 	int kernel_fd, initrd_fd;
@@ -86,6 +110,18 @@ V_MUST_CHECK int devices_open(struct machine *m, struct verr *e);
 V_MUST_CHECK int devices_create(struct machine *m, struct verr *e);
 V_MUST_CHECK int devices_connect(struct machine *m, struct verr *e);
 void devices_free(struct machine *m);
+
+/* Put a device into the map that ACPI, MP table and command line are made from. */
+void announce(struct machine *m, const struct platform_device *device);
+
+/* virtio.c, in the order of the boot story */
+V_MUST_CHECK int virtio_plan(struct machine *m, struct verr *e);
+V_MUST_CHECK int virtio_open(struct machine *m, struct verr *e);
+V_MUST_CHECK int virtio_connect(struct machine *m, struct verr *e);
+void virtio_free(struct machine *m); /* after the vCPUs */
+
+/* An access of the guest's; false where no device answers. A vCPU's thread. */
+bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write);
 
 /* vcpus.c */
 V_MUST_CHECK int vcpus_create(struct machine *m, struct verr *e);

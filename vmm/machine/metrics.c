@@ -5,12 +5,54 @@
 #include "vmm/config/config.h"
 #include "vmm/machine/internal.h"
 
+static void write_rows(FILE *out, const struct metric_group *g, const char *comma)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		fprintf(out, "%s\"%s\":%llu", comma, g->rows[i].name,
+			(unsigned long long)metric_value(g, i));
+		comma = ",";
+	}
+}
+
 static void write_group(FILE *out, const struct metric_group *g)
 {
 	fprintf(out, ",\"%s\":{", g->name);
-	for (size_t i = 0; i < g->count; i++)
-		fprintf(out, "%s\"%s\":%llu", i > 0 ? "," : "", g->rows[i].name,
-			(unsigned long long)metric_value(g, i));
+	write_rows(out, g, "");
+	fputc('}', out);
+}
+
+/* A virtio device: what its class counts, then what every one does. */
+static void write_vdev(FILE *out, const struct vdev *dev, const struct metric_group *own)
+{
+	const struct metric_group common = {
+		.rows = vdev_metric_rows, .count = vdev_metric_count, .base = &dev->counters};
+
+	write_rows(out, own, "");
+	write_rows(out, &common, ",");
+}
+
+static void write_virtio(FILE *out, const struct machine *m)
+{
+	struct metric_group g;
+
+	fputs(",\"disks\":{", out);
+	for (size_t i = 0; i < m->ndisks; i++) {
+		const struct disk *d = &m->disks[i];
+
+		if (d->block == NULL)
+			continue;
+		g = block_metrics(d->block);
+		fprintf(out, "%s\"%s\":{\"engine\":\"%s\",", i > 0 ? "," : "", d->config->id,
+			block_engine_name(d->block));
+		write_vdev(out, block_vdev(d->block), &g);
+		fputc('}', out);
+	}
+	fputc('}', out);
+	if (m->rng == NULL)
+		return;
+	g = rng_metrics(m->rng);
+	fputs(",\"rng\":{", out);
+	write_vdev(out, rng_vdev(m->rng), &g);
 	fputc('}', out);
 }
 
@@ -82,6 +124,7 @@ void machine_write_metrics(const struct machine *m, FILE *out)
 	write_exits(out, m);
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
 		write_group(out, &groups[i]);
+	write_virtio(out, m);
 	fprintf(out, ",\"log\":{\"dropped_bytes\":%llu}", (unsigned long long)log_dropped());
 	write_timeline(out, m);
 	fputs("}\n", out);

@@ -73,11 +73,14 @@ static void handle_io(struct vcpu *v)
 		(void)machine_set_end(v->machine, kind_of_reset(v->machine));
 }
 
-/* Nothing answers on the memory bus: reads see all ones, as on a PC. */
+/* Where nothing answers on the memory bus reads see all ones, as on a PC. */
 static void handle_mmio(struct vcpu *v)
 {
 	struct kvm_run *run = v->kvm.run;
+	uint32_t len = MIN(run->mmio.len, sizeof(run->mmio.data));
 
+	if (virtio_access(v->machine, run->mmio.phys_addr, run->mmio.data, len, run->mmio.is_write))
+		return;
 	if (!run->mmio.is_write)
 		for (size_t i = 0; i < sizeof(run->mmio.data); i++)
 			run->mmio.data[i] = 0xFF;

@@ -145,6 +145,11 @@ static void write_metrics(const struct process *p)
 			 p->config.metrics_path);
 }
 
+static void on_report(void *arg)
+{
+	write_metrics(arg);
+}
+
 static int run_machine(struct process *p, struct verr *e)
 {
 	enum machine_end end;
@@ -154,7 +159,7 @@ static int run_machine(struct process *p, struct verr *e)
 	    check_outputs(&p->config, e) < 0 || open_outputs(p, e) < 0 ||
 	    machine_build(p->machine, e) < 0)
 		return -1;
-	signals_watch(p->signals, p->machine);
+	signals_watch(p->signals, p->machine, on_report, p);
 	if (machine_run(p->machine, e) < 0) {
 		write_metrics(p);
 		return -1;

@@ -12,6 +12,8 @@
 
 struct signals {
 	struct machine *machine;
+	loop_fn *report;
+	void *report_arg;
 	struct loop_source source;
 	int fd;
 };
@@ -47,6 +49,9 @@ static void act(struct signals *s, uint32_t number)
 	case SIGCONT:
 		console_resume(machine_console(s->machine));
 		break;
+	case SIGUSR1:
+		s->report(s->report_arg);
+		break;
 	case SIGQUIT:
 		machine_kill(s->machine);
 		break;
@@ -80,6 +85,7 @@ int signals_new(struct loop *loop, struct signals **out, struct verr *e)
 	(void)sigaddset(&mask, SIGINT);
 	(void)sigaddset(&mask, SIGHUP);
 	(void)sigaddset(&mask, SIGQUIT);
+	(void)sigaddset(&mask, SIGUSR1);
 	(void)sigaddset(&mask, SIGCONT);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	s->fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -96,9 +102,11 @@ int signals_new(struct loop *loop, struct signals **out, struct verr *e)
 	return 0;
 }
 
-void signals_watch(struct signals *s, struct machine *machine)
+void signals_watch(struct signals *s, struct machine *machine, loop_fn *report, void *arg)
 {
 	s->machine = machine;
+	s->report = report;
+	s->report_arg = arg;
 	fatal_console = machine_console(machine);
 	loop_enable(&s->source);
 }

@@ -51,4 +51,7 @@
 #define LAYOUT_GSI_VIRTIO_FIRST 5
 #define LAYOUT_IOAPIC_PINS 24
 
+/* Each virtio device has an interrupt line to itself. */
+#define LAYOUT_VIRTIO_MAX (LAYOUT_IOAPIC_PINS - LAYOUT_GSI_VIRTIO_FIRST)
+
 #endif

@@ -409,17 +409,12 @@ static int new_engine(struct block_queue *q, const struct block_options *o, stru
 	struct block *b = q->block;
 	struct verr refused = VERR_INIT;
 
-	if (o->engine != DISK_ENGINE_SYNC) {
-		if (uring_engine_new(&b->file, BLOCK_REQUESTS, on_done, q, &q->engine, &refused) ==
-		    0)
-			return 0;
-		if (o->engine == DISK_ENGINE_IO_URING) {
-			*e = refused;
-			return verr_note(e, "engine=io_uring");
-		}
-		if (q->vq->index == 0)
-			log_info(LOG_BLOCK, "disk %s: %s: threads do its work", b->name,
-				 refused.text);
+	if (o->engine != DISK_ENGINE_SYNC &&
+	    uring_engine_new(&b->file, BLOCK_REQUESTS, on_done, q, &q->engine, &refused) == 0)
+		return 0;
+	if (o->engine == DISK_ENGINE_IO_URING) {
+		*e = refused;
+		return verr_note(e, "engine=io_uring");
 	}
 	return sync_engine_new(&b->file, o->workers, on_done, q, &q->engine, e);
 }

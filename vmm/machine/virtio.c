@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's virtio devices: planned, opened, connected to KVM, and reached from the guest. The
+ * device's place, number n of the window at LAYOUT_VIRTIO_MMIO and of the interrupt lines from
+ * LAYOUT_GSI_VIRTIO_FIRST, is decided before anything is opened, for the command line may name it.
+ */
+#include <linux/virtio_mmio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/machine/internal.h"
+
+/* Threads that block for the disks whose engine is not io_uring. */
+#define WORKERS 4
+
+static uint64_t window_of(size_t index)
+{
+	return LAYOUT_VIRTIO_MMIO + index * LAYOUT_VIRTIO_MMIO_STRIDE;
+}
+
+static uint32_t gsi_of(size_t index)
+{
+	return (uint32_t)(LAYOUT_GSI_VIRTIO_FIRST + index);
+}
+
+static size_t device_count(const struct machine *m)
+{
+	return m->config->drives.count + (m->config->rng ? 1 : 0);
+}
+
+int virtio_plan(struct machine *m, struct verr *e)
+{
+	size_t count = device_count(m);
+
+	if (count > LAYOUT_VIRTIO_MAX)
+		return verr_invalid(e, "%zu virtio devices; there are interrupt lines for %d",
+				    count, LAYOUT_VIRTIO_MAX);
+	for (size_t i = 0; i < count; i++) {
+		/* ACPI wants four letters and digits. */
+		static const char names[][5] = {
+			"VR00", "VR01", "VR02", "VR03", "VR04", "VR05", "VR06",
+			"VR07", "VR08", "VR09", "VR10", "VR11", "VR12", "VR13",
+			"VR14", "VR15", "VR16", "VR17", "VR18",
+		};
+		_Static_assert(ARRAY_LEN(names) == LAYOUT_VIRTIO_MAX, "every device has a name");
+
+		announce(m, &(struct platform_device){.name = names[i],
+						      .hid = "LNRO0005",
+						      .uid = (uint32_t)i,
+						      .mmio = window_of(i),
+						      .mmio_len = LAYOUT_VIRTIO_MMIO_STRIDE,
+						      .gsi = gsi_of(i)});
+	}
+	return 0;
+}
+
+/* --- opening --- */
+
+static struct vdev *add(struct machine *m, struct vdev *dev)
+{
+	m->virtio[m->nvirtio++] = (struct virtio_mmio){.dev = dev};
+	return dev;
+}
+
+/* How the user named it. */
+static int note_drive(const struct drive_config *d, struct verr *e)
+{
+	if (d->root && strcmp(d->id, CONFIG_ROOTFS_ID) == 0)
+		return verr_note(e, "--rootfs");
+	return verr_note(e, "--drive id=%s", d->id);
+}
+
+static int open_drive(struct machine *m, const struct drive_config *d, struct verr *e)
+{
+	struct disk *disk = &m->disks[m->ndisks];
+	struct loop *loops[IOTHREADS_MAX] = {m->loop};
+	struct block_options options = {.id = d->id,
+					.path = d->path,
+					.readonly = d->readonly,
+					.cache = (enum disk_cache)d->cache,
+					.engine = (enum disk_engine_kind)d->engine,
+					.queues = (uint16_t)d->queues,
+					.bytes = {d->rate, d->burst},
+					.ops = {d->ops, d->ops_burst},
+					.loops = loops,
+					.nloops = MAX(d->iothreads, 1),
+					.workers = m->workers};
+
+	for (uint32_t i = 0; i < d->iothreads; i++) {
+		if (iothread_new(&disk->iothreads[i], e) < 0)
+			return -1;
+		disk->niothreads++;
+		loops[i] = disk->iothreads[i]->loop;
+	}
+	m->ndisks++;
+	disk->config = d;
+	if (block_new(&options, &disk->block, e) < 0)
+		return -1;
+	(void)add(m, block_vdev(disk->block));
+	return 0;
+}
+
+static bool wants_workers(const struct config *c)
+{
+	for (size_t i = 0; i < c->drives.count; i++)
+		if (config_drives(c)[i].engine != DISK_ENGINE_IO_URING)
+			return true;
+	return false;
+}
+
+int virtio_open(struct machine *m, struct verr *e)
+{
+	const struct config *c = m->config;
+
+	if (wants_workers(c) && workers_new(WORKERS, &m->workers, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->drives.count; i++)
+		if (open_drive(m, &config_drives(c)[i], e) < 0)
+			return note_drive(&config_drives(c)[i], e);
+	if (!c->rng)
+		return 0;
+	if (rng_new(m->loop, &m->rng, e) < 0)
+		return -1;
+	(void)add(m, rng_vdev(m->rng));
+	return 0;
+}
+
+/* --- connecting --- */
+
+static int connect_one(struct machine *m, size_t index, struct verr *e)
+{
+	struct virtio_mmio *t = &m->virtio[index];
+	struct vdev *dev = t->dev;
+
+	if (virtio_mmio_init(t, dev, m->mem, e) < 0 ||
+	    kvm_vm_irqfd(&m->vm, dev->irq, gsi_of(index), e) < 0)
+		return -1;
+	for (uint16_t q = 0; q < dev->nqueues; q++)
+		if (kvm_vm_ioeventfd(&m->vm, dev->queues[q].kick,
+				     window_of(index) + VIRTIO_MMIO_QUEUE_NOTIFY, q, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The log has its place only now. */
+static void log_disk(const struct disk *d)
+{
+	const char *engine = block_engine_name(d->block);
+
+	log_info(LOG_BLOCK, "disk %s is %s, by %s", d->config->id, d->config->path, engine);
+	if (d->config->engine == DISK_ENGINE_AUTO && strcmp(engine, "io_uring") != 0)
+		log_info(LOG_BLOCK,
+			 "disk %s: threads do its work, for this host refuses io_uring (volt "
+			 "doctor says why)",
+			 d->config->id);
+}
+
+int virtio_connect(struct machine *m, struct verr *e)
+{
+	for (size_t i = 0; i < m->ndisks; i++)
+		log_disk(&m->disks[i]);
+	for (size_t i = 0; i < m->nvirtio; i++)
+		if (connect_one(m, i, e) < 0)
+			return -1;
+	for (size_t i = 0; i < m->ndisks; i++)
+		for (size_t k = 0; k < m->disks[i].niothreads; k++)
+			if (iothread_start(m->disks[i].iothreads[k], e) < 0)
+				return -1;
+	return 0;
+}
+
+bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write)
+{
+	uint64_t index = (gpa - LAYOUT_VIRTIO_MMIO) / LAYOUT_VIRTIO_MMIO_STRIDE;
+	uint32_t offset = (uint32_t)(gpa % LAYOUT_VIRTIO_MMIO_STRIDE);
+
+	if (gpa < LAYOUT_VIRTIO_MMIO || index >= m->nvirtio || offset >= VIRTIO_MMIO_LEN)
+		return false;
+	if (is_write)
+		virtio_mmio_write(&m->virtio[index], offset, data, len);
+	else
+		virtio_mmio_read(&m->virtio[index], offset, data, len);
+	return true;
+}
+
+/* --- the end --- */
+
+void virtio_free(struct machine *m)
+{
+	/* The loops end first: nothing serves a queue any more. */
+	for (size_t i = 0; i < m->ndisks; i++)
+		for (size_t k = 0; k < m->disks[i].niothreads; k++)
+			iothread_stop(m->disks[i].iothreads[k]);
+	for (size_t i = 0; i < m->ndisks; i++) {
+		struct disk *disk = &m->disks[i];
+
+		disk->block = block_free(disk->block);
+		for (size_t k = 0; k < disk->niothreads; k++)
+			disk->iothreads[k] = iothread_free(disk->iothreads[k]);
+	}
+	m->rng = rng_free(m->rng);
+	m->workers = workers_free(m->workers);
+	for (size_t i = 0; i < m->nvirtio; i++)
+		virtio_mmio_deinit(&m->virtio[i]);
+	m->nvirtio = m->ndisks = 0;
+}
