@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any file as a bzImage: find the kernel in it, unpack it, and look at what comes out. */
+/* Any file as a bzImage: find the kernel in it, unpack it, and look at what comes out; and as a
+ * packed module. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "base/own.h"
 #include "volt/image.h"
 #include "volt/unpack.h"
+#include "volt/unpack_stream.h"
 #include "volt/vmlinux.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,6 +54,18 @@ static void unpack(struct bytes payload)
 	inspect(kernel, len);
 }
 
+static void unpack_module(struct bytes file)
+{
+	auto_free uint8_t *module = NULL;
+	struct verr e = VERR_INIT;
+	size_t len = 0;
+
+	if (unpack_stream(file, LIMIT, &module, &len, &e) < 0)
+		must_explain(&e);
+	else
+		must(len <= LIMIT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct image_header head;
@@ -65,8 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		     head.payload.at + head.payload.len <= data + size);
 		unpack(head.payload);
 	}
-	/* The same as nothing but a payload, and as what might be in it. */
+	/* The same as nothing but a payload, as a module's file, and as what might be in it. */
 	unpack(bytes_of(data, size));
+	unpack_module(bytes_of(data, size));
 	inspect(data, size);
 	return 0;
 }

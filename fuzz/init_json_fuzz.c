@@ -33,6 +33,7 @@ static size_t measure(const struct workload *workload)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct workload workload;
+	struct config config = {.workload = &workload};
 	struct why why = {.text = ""};
 	/* Of exactly the size: one byte too many is a finding. */
 	char *text = malloc(size ? size : 1);
@@ -43,9 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(text, data, size);
 	workload_init(&workload);
-	if (config_parse(&workload, text, size, room, &why) == 0) {
-		if (measure(&workload) > size || workload.argv[workload.argc] ||
-		    workload.envp[workload.envc])
+	if (config_parse(&config, text, size, room, &why) == 0) {
+		if (measure(&workload) + (config.hostname ? strlen(config.hostname) + 1 : 0) >
+			    size ||
+		    workload.argv[workload.argc] || workload.envp[workload.envc])
 			abort();
 	} else if (why.text[0] == '\0') {
 		abort();

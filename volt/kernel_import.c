@@ -9,17 +9,67 @@
 #include "volt/kernel.h"
 #include "volt/kernel_add.h"
 #include "volt/kernel_file.h"
+#include "volt/kernel_initrd.h"
 #include "volt/kernel_pick.h"
 #include "volt/outfile.h"
+#include "volt/volt_init.h"
 
-enum { NAME };
+enum { NAME, MODULES };
 
 static const struct verb_option options[] = {
 	[NAME] = {.name = "name", .value = "NAME", .help = "what to call it; default: its release"},
+	[MODULES] = {.name = "modules",
+		     .value = "DIR",
+		     .help = "where its modules.dep is; default: /lib/modules/RELEASE"},
 };
 
+static int make_initrd(struct stage *st, const char *modules, const struct kernel_file *k,
+		       struct verr *e)
+{
+	char volt_init[PATH_MAX];
+	struct initrd_source source = {
+		.release = k->release, .modules = modules, .volt_init = volt_init};
+	struct cpio archive = CPIO_INIT;
+	bool made = false;
+	int r;
+
+	if (volt_init_find(volt_init, sizeof(volt_init), e) < 0)
+		return -1;
+	r = kernel_initrd_make(&source, &archive, &made, e);
+	if (r == 0 && made)
+		r = stage_put(st, STORE_INITRD, archive.at, archive.len, e);
+	cpio_deinit(&archive);
+	return r;
+}
+
+/*
+ * An initrd that was not asked for is left out where it cannot be made: the kernel is of use
+ * without one. Whoever boots it from a disk has been told, unless it needs none.
+ */
+static int add_initrd(struct stage *st, const char *modules, const struct kernel_file *k,
+		      struct verr *e)
+{
+	char folder[PATH_MAX];
+	struct verr why = VERR_INIT;
+
+	if (modules != NULL)
+		return make_initrd(st, modules, k, e);
+	if (k->release[0] == '\0' || strchr(k->release, '/') != NULL)
+		(void)verr_invalid(&why, "the kernel does not say which release it is");
+	else if ((size_t)snprintf(folder, sizeof(folder), "/lib/modules/%s", k->release) <
+			 sizeof(folder) &&
+		 make_initrd(st, folder, k, &why) == 0)
+		return 0;
+	if (!kernel_initrd_is_complete(bytes_of(k->vmlinux, k->len)))
+		fprintf(stderr,
+			"volt kernel import: no initrd for root disks: %s; --modules DIR names the "
+			"folder of the kernel's modules\n",
+			why.text);
+	return 0;
+}
+
 static int store_file(const struct store *s, const char *name, const char *path,
-		      const struct kernel_file *k, struct verr *e)
+		      const char *modules, const struct kernel_file *k, struct verr *e)
 {
 	const struct kernel_origin origin = {
 		.release = k->release, .from = path, .packed = k->packed};
@@ -29,14 +79,16 @@ static int store_file(const struct store *s, const char *name, const char *path,
 	if (stage_open(&st, s, e) == 0) {
 		auto_fd fd = stage_create(&st, STORE_KERNEL, e);
 
-		if (fd >= 0 && outfile_write(fd, s->path, k->vmlinux, k->len, e) == 0)
+		if (fd >= 0 && outfile_write(fd, s->path, k->vmlinux, k->len, e) == 0 &&
+		    add_initrd(&st, modules, k, e) == 0)
 			r = kernel_add(&st, fd, name, &origin, e);
 	}
 	stage_deinit(&st);
 	return r;
 }
 
-static int import(const char *path, const char *name, const struct kernel_file *k, struct verr *e)
+static int import(const char *path, const char *name, const char *modules,
+		  const struct kernel_file *k, struct verr *e)
 {
 	struct store s;
 	int r;
@@ -48,7 +100,7 @@ static int import(const char *path, const char *name, const struct kernel_file *
 		name = k->release;
 	if (store_check_name(name, e) < 0 || store_open(&s, true, e) < 0)
 		return -1;
-	r = store_file(&s, name, path, k, e);
+	r = store_file(&s, name, path, modules, k, e);
 	store_close(&s);
 	return r;
 }
@@ -84,7 +136,7 @@ static int run(const struct verb_args *args, struct verr *e)
 		return -1;
 	if (kernel_file_read(path, &k, e) < 0)
 		return -1;
-	r = import(path, args->options[NAME], &k, e);
+	r = import(path, args->options[NAME], args->options[MODULES], &k, e);
 	kernel_file_deinit(&k);
 	return r;
 }
@@ -94,9 +146,11 @@ const struct verb kernel_import_verb = {
 	.summary = "unpack a kernel of the host's into the store",
 	.about = "FILE is a bzImage or a vmlinux; default: the newest /boot/vmlinuz-*, one for the "
 		 "cloud\n"
-		 "(*-cloud-*) if there is any. A kernel of the same name is replaced. Prints the "
-		 "path of\n"
-		 "the vmlinux.\n",
+		 "(*-cloud-*) if there is any. A kernel of the same name is replaced. Where its "
+		 "drivers\n"
+		 "for disks are modules, an initrd that has them is put beside it, vmlinux.initrd, "
+		 "which\n"
+		 "volt-vmm --rootfs uses by itself. Prints the path of the vmlinux.\n",
 	.run = run,
 	.options = options,
 	.options_count = ARRAY_LEN(options),

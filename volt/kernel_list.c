@@ -18,6 +18,7 @@ struct row {
 	char size[16];
 	char release[IMAGE_RELEASE];
 	const char *pvh;
+	const char *initrd;
 };
 
 static void read_origin(const struct store *s, const char *name, struct row *row)
@@ -52,14 +53,23 @@ static void read_kernel(const struct store *s, const char *name, struct row *row
 		row->pvh = kernel.pvh ? "yes" : "no";
 }
 
+static void find_initrd(const struct store *s, const char *name, struct row *row)
+{
+	char path[STORE_NAME_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", name, STORE_INITRD);
+	row->initrd = faccessat(s->fd, path, R_OK, 0) == 0 ? "yes" : "no";
+}
+
 static void print_kernel(const struct store *s, const char *name)
 {
 	struct row row;
 
 	read_origin(s, name, &row);
 	read_kernel(s, name, &row);
-	printf("%-28s %7s  %-28s %-8s %s/%s/%s\n", name, row.size, row.release, row.pvh, s->path,
-	       name, STORE_KERNEL);
+	find_initrd(s, name, &row);
+	printf("%-28s %7s  %-28s %-8s %-7s %s/%s/%s\n", name, row.size, row.release, row.pvh,
+	       row.initrd, s->path, name, STORE_KERNEL);
 }
 
 static int is_kernel(const struct dirent *entry)
@@ -87,7 +97,8 @@ static int run(const struct verb_args *args, struct verr *e)
 	if (count == 0)
 		fprintf(stderr, "no kernels yet: try volt kernel import\n");
 	else
-		printf("%-28s %7s  %-28s %-8s %s\n", "NAME", "SIZE", "RELEASE", "PVH", "PATH");
+		printf("%-28s %7s  %-28s %-8s %-7s %s\n", "NAME", "SIZE", "RELEASE", "PVH",
+		       "INITRD", "PATH");
 	for (int i = 0; i < count; i++) {
 		print_kernel(&s, entries[i]->d_name);
 		free(entries[i]);
@@ -102,6 +113,9 @@ const struct verb kernel_list_verb = {
 	.summary = "list the kernels that are kept",
 	.about = "PVH says whether a kernel has PVH's entry point: it is entered there, else by "
 		 "Linux's\n"
-		 "64-bit one.\n",
+		 "64-bit one. INITRD says whether it has one for root disks beside it: a kernel "
+		 "with "
+		 "all\n"
+		 "drivers built in needs none.\n",
 	.run = run,
 };

@@ -148,6 +148,8 @@ static int replace_files(struct stage *st, const char *name, struct verr *e)
 
 	if (to < 0 || dir == NULL)
 		return verr_os(e, "open %s/%s", st->store->path, name);
+	/* An initrd of the kernel that was there would be taken for this one's. */
+	(void)unlinkat(to, STORE_INITRD, 0);
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.' &&
 		    renameat(st->fd, entry->d_name, to, entry->d_name) < 0)

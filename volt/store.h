@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernels that are kept: ${XDG_DATA_HOME:-$HOME/.local/share}/volt/kernels/NAME/ holds vmlinux
- * and, as text, its origin; more files do no harm.
+ * The kernels that are kept: ${XDG_DATA_HOME:-$HOME/.local/share}/volt/kernels/NAME/ holds vmlinux,
+ * the initrd that it needs for a root disk, if it needs one, and, as text, its origin; more files
+ * do no harm.
  */
 #ifndef VOLT_VOLT_STORE_H
 #define VOLT_VOLT_STORE_H
@@ -13,6 +14,7 @@
 #include "base/verr.h"
 
 #define STORE_KERNEL "vmlinux"
+#define STORE_INITRD "vmlinux.initrd" /* volt-vmm finds it by the kernel's name */
 #define STORE_ORIGIN "origin"
 #define STORE_ORIGIN_MAX 4096
 #define STORE_NAME_MAX 100

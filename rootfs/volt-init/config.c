@@ -6,11 +6,12 @@
 #include <sys/mman.h>
 
 #include "rootfs/volt-init/file.h"
+#include "rootfs/volt-init/hostname.h"
 #include "rootfs/volt-init/json.h"
 
-static int take_command(struct json *json, struct workload *workload)
+static int take_command(struct json *json, struct config *config)
 {
-	bool ours = workload->argc == 0;
+	bool ours = config->workload->argc == 0;
 	bool empty = true;
 	char *arg;
 	int more;
@@ -23,7 +24,7 @@ static int take_command(struct json *json, struct workload *workload)
 		if (empty && arg[0] == '\0')
 			return json_refuse(json, json->token, "the program's name is empty");
 		empty = false;
-		if (ours && workload_add_arg(workload, arg, json->why) < 0)
+		if (ours && workload_add_arg(config->workload, arg, json->why) < 0)
 			return json_refuse(json, json->token, "too many arguments");
 	}
 	if (more == 0 && empty)
@@ -31,7 +32,7 @@ static int take_command(struct json *json, struct workload *workload)
 	return more;
 }
 
-static int take_env(struct json *json, struct workload *workload)
+static int take_env(struct json *json, struct config *config)
 {
 	char *name, *value;
 	int more;
@@ -47,15 +48,15 @@ static int take_env(struct json *json, struct workload *workload)
 			return -1;
 		/* The value was put right behind the name's NUL: the two are one entry. */
 		value[-1] = '=';
-		if (workload_has_env(workload, name))
+		if (workload_has_env(config->workload, name))
 			return json_refuse(json, at, "the same variable twice");
-		if (workload_put_env(workload, name, json->why) < 0)
+		if (workload_put_env(config->workload, name, json->why) < 0)
 			return json_refuse(json, at, "too many variables");
 	}
 	return more;
 }
 
-static int take_user(struct json *json, struct workload *workload)
+static int take_user(struct json *json, struct config *config)
 {
 	char *user;
 
@@ -63,11 +64,11 @@ static int take_user(struct json *json, struct workload *workload)
 		return -1;
 	if (user[0] == '\0')
 		return json_refuse(json, json->token, "the user is empty");
-	workload->user = user;
+	config->workload->user = user;
 	return 0;
 }
 
-static int take_cwd(struct json *json, struct workload *workload)
+static int take_cwd(struct json *json, struct config *config)
 {
 	char *cwd;
 
@@ -75,18 +76,28 @@ static int take_cwd(struct json *json, struct workload *workload)
 		return -1;
 	if (cwd[0] != '/')
 		return json_refuse(json, json->token, "not an absolute path");
-	workload->cwd = cwd;
+	config->workload->cwd = cwd;
+	return 0;
+}
+
+static int take_hostname(struct json *json, struct config *config)
+{
+	char *hostname;
+
+	if (json_string(json, &hostname) < 0)
+		return -1;
+	if (hostname[0] == '\0' || strlen(hostname) > HOSTNAME_MAX)
+		return json_refuse(json, json->token, "a host name has 1 to 64 bytes");
+	config->hostname = hostname;
 	return 0;
 }
 
 static const struct field {
 	const char *key;
-	int (*take)(struct json *json, struct workload *workload);
+	int (*take)(struct json *json, struct config *config);
 } fields[] = {
-	{"command", take_command},
-	{"env", take_env},
-	{"user", take_user},
-	{"cwd", take_cwd},
+	{"command", take_command}, {"env", take_env},           {"user", take_user},
+	{"cwd", take_cwd},         {"hostname", take_hostname},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -99,8 +110,7 @@ static const struct field *find_field(const char *key)
 	return NULL;
 }
 
-int config_parse(struct workload *workload, const char *text, size_t size, char *room,
-		 struct why *why)
+int config_parse(struct config *config, const char *text, size_t size, char *room, struct why *why)
 {
 	unsigned seen = 0;
 	struct json json;
@@ -124,13 +134,13 @@ int config_parse(struct workload *workload, const char *text, size_t size, char 
 		if (seen & bit)
 			return json_refuse(&json, json.token, "the same key twice");
 		seen |= bit;
-		if (field->take(&json, workload) < 0)
+		if (field->take(&json, config) < 0)
 			return -1;
 	}
 	return more < 0 ? -1 : json_end(&json);
 }
 
-int config_load(struct workload *workload, const char *path, struct why *why)
+int config_load(struct config *config, const char *path, struct why *why)
 {
 	size_t size;
 	char *text = file_read(path, CONFIG_SIZE_MAX, &size);
@@ -147,7 +157,7 @@ int config_load(struct workload *workload, const char *path, struct why *why)
 		why_set(why, "%s", strerror(errno));
 		return why_note(why, path);
 	}
-	if (config_parse(workload, text, size, room, why) < 0)
+	if (config_parse(config, text, size, room, why) < 0)
 		return why_note(why, path);
 	return 0;
 }

@@ -11,8 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NAME_65 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefX"
+
 struct fixture {
 	struct workload workload;
+	struct config config;
 	struct why why;
 	char *room;
 };
@@ -24,6 +27,7 @@ static int set_up(void **state)
 	if (!f)
 		return -1;
 	workload_init(&f->workload);
+	f->config.workload = &f->workload;
 	*state = f;
 	return 0;
 }
@@ -42,7 +46,7 @@ static int parse(struct fixture *f, const char *text)
 	free(f->room);
 	f->room = malloc(strlen(text) + 1);
 	assert_non_null(f->room);
-	return config_parse(&f->workload, text, strlen(text), f->room, &f->why);
+	return config_parse(&f->config, text, strlen(text), f->room, &f->why);
 }
 
 static void whole_configuration(void **state)
@@ -50,9 +54,10 @@ static void whole_configuration(void **state)
 	struct fixture *f = *state;
 	struct workload *w = &f->workload;
 
-	assert_int_equal(parse(f, "{\"user\":\"www-data\", \"cwd\": \"/srv\",\n"
-				  "\"env\": {\"A\": \"\", \"B\" :  \"b=c\"},\n"
-				  "\"command\": [\"/bin/x\", \"\", \"\\u00fc\"]}\n"),
+	assert_int_equal(parse(f,
+			       "{\"user\":\"www-data\", \"cwd\": \"/srv\", \"hostname\": \"box\",\n"
+			       "\"env\": {\"A\": \"\", \"B\" :  \"b=c\"},\n"
+			       "\"command\": [\"/bin/x\", \"\", \"\\u00fc\"]}\n"),
 			 0);
 	assert_int_equal(w->argc, 3);
 	assert_string_equal(w->argv[0], "/bin/x");
@@ -65,6 +70,7 @@ static void whole_configuration(void **state)
 	assert_null(w->envp[2]);
 	assert_string_equal(w->user, "www-data");
 	assert_string_equal(w->cwd, "/srv");
+	assert_string_equal(f->config.hostname, "box");
 }
 
 static void every_key_may_be_absent(void **state)
@@ -76,6 +82,7 @@ static void every_key_may_be_absent(void **state)
 	assert_int_equal(f->workload.envc, 0);
 	assert_null(f->workload.user);
 	assert_null(f->workload.cwd);
+	assert_null(f->config.hostname);
 }
 
 static void given_command_stays(void **state)
@@ -115,6 +122,9 @@ static void bad_configurations_are_refused(void **state)
 		{"{\"user\":\"\"}", "offset 8: \"user\": the user is empty"},
 		{"{\"cwd\":\"srv\"}", "offset 7: \"cwd\": not an absolute path"},
 		{"{\"cwd\":\"/\",\"cwd\":\"/\"}", "offset 11: \"cwd\": the same key twice"},
+		{"{\"hostname\":\"\"}", "offset 12: \"hostname\": a host name has 1 to 64 bytes"},
+		{"{\"hostname\":\"" NAME_65 "\"}",
+		 "offset 12: \"hostname\": a host name has 1 to 64 bytes"},
 		{"{\"cwd\":\"/\"}}", "offset 11: expected the end"},
 	};
 	struct fixture *f = *state;
@@ -165,18 +175,18 @@ static void file_is_read_and_named(void **state)
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
-	assert_int_equal(config_load(&f->workload, "/nonexistent/init.json", &f->why), 0);
+	assert_int_equal(config_load(&f->config, "/nonexistent/init.json", &f->why), 0);
 	assert_int_equal(write(fd, "{\"cwd\":\"/\"}", 10), 10);
-	assert_int_equal(config_load(&f->workload, path, &f->why), -1);
+	assert_int_equal(config_load(&f->config, path, &f->why), -1);
 	assert_memory_equal(f->why.text, path, strlen(path));
 	assert_string_equal(f->why.text + strlen(path), ": offset 10: expected ',' or '}'");
 	assert_int_equal(write(fd, "}", 1), 1);
 	workload_init(&f->workload);
-	assert_int_equal(config_load(&f->workload, path, &f->why), 0);
+	assert_int_equal(config_load(&f->config, path, &f->why), 0);
 	assert_string_equal(f->workload.cwd, "/");
 
 	assert_int_equal(ftruncate(fd, (off_t)CONFIG_SIZE_MAX + 1), 0);
-	assert_int_equal(config_load(&f->workload, path, &f->why), -1);
+	assert_int_equal(config_load(&f->config, path, &f->why), -1);
 	assert_non_null(strstr(f->why.text, "File too large"));
 	close(fd);
 	unlink(path);

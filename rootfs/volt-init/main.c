@@ -12,6 +12,9 @@
  * were read. When all goes well it prints nothing; volt.debug on the kernel command line says each
  * step.
  *
+ * As /init of an initramfs, with root= on the command line, it only leads on to the root disk
+ * (initrd.h), on which the init is usually volt-init again.
+ *
  * The order below is the order of need: each line uses only what those above it have set up.
  */
 #include <errno.h>
@@ -26,16 +29,22 @@
 #include "rootfs/volt-init/crash.h"
 #include "rootfs/volt-init/decode.h"
 #include "rootfs/volt-init/file.h"
+#include "rootfs/volt-init/fstab.h"
+#include "rootfs/volt-init/hostname.h"
 #include "rootfs/volt-init/initctl.h"
+#include "rootfs/volt-init/initrd.h"
+#include "rootfs/volt-init/loopback.h"
 #include "rootfs/volt-init/mounts.h"
 #include "rootfs/volt-init/options.h"
 #include "rootfs/volt-init/port.h"
 #include "rootfs/volt-init/power.h"
+#include "rootfs/volt-init/rootdisk.h"
 #include "rootfs/volt-init/say.h"
 #include "rootfs/volt-init/signals.h"
 #include "rootfs/volt-init/spawn.h"
 #include "rootfs/volt-init/stop.h"
 #include "rootfs/volt-init/supervise.h"
+#include "rootfs/volt-init/swap.h"
 #include "rootfs/volt-init/unmount.h"
 #include "rootfs/volt-init/user.h"
 #include "rootfs/volt-init/workload.h"
@@ -54,8 +63,7 @@ struct init {
 static void read_options(struct init *init)
 {
 	size_t size;
-	/* A boot configuration adds to what the loader gave the kernel. */
-	char *line = file_read("/proc/cmdline", (size_t)2 * VOLT_CMDLINE_SIZE, &size);
+	char *line = file_read("/proc/cmdline", OPTIONS_LINE, &size);
 
 	init->options = (struct options){0};
 	init->cmdline_known = line != NULL;
@@ -87,36 +95,73 @@ static int take_command(struct init *init, char **argv, struct why *why)
 	return 0;
 }
 
+/* What this start asks for goes over what the image says. */
+static int take_options(struct workload *workload, const struct options *options, struct why *why)
+{
+	if (options->cwd && options->cwd[0] != '/')
+		return why_set(why, "volt.cwd=%.128s: not an absolute path", options->cwd);
+	if (options->cwd)
+		workload->cwd = options->cwd;
+	if (options->user)
+		workload->user = options->user;
+	return 0;
+}
+
+static int take_env(struct workload *workload, const struct options *options, struct why *why)
+{
+	for (size_t i = 0; i < options->envc; i++) {
+		if (workload_put_env(workload, options->env[i], why) < 0)
+			return why_note(why, "volt.env");
+	}
+	return 0;
+}
+
 /* What to run and as whom: this start's command, else the image's, else a shell. */
 static int find_workload(struct init *init, char **argv, struct why *why)
 {
 	struct workload *workload = &init->workload;
+	struct config config = {.workload = workload};
 
 	workload_init(workload);
-	if (take_command(init, argv, why) < 0 || config_load(workload, CONFIG_PATH, why) < 0)
+	if (take_command(init, argv, why) < 0 || config_load(&config, CONFIG_PATH, why) < 0)
+		return -1;
+	hostname_set(init->options.hostname, config.hostname);
+	if (take_options(workload, &init->options, why) < 0)
 		return -1;
 	if (workload->argc == 0 && workload_add_shell(workload, why) < 0)
 		return -1;
 	if (user_find(&init->user, workload->user, why) < 0 ||
-	    workload_put_environ(workload, environ, why) < 0)
+	    workload_put_environ(workload, environ, why) < 0 ||
+	    take_env(workload, &init->options, why) < 0)
 		return -1;
 	return workload_add_defaults(workload, &init->defaults, init->user.home, why);
 }
 
-static void set_up(struct init *init)
+/* Enough to read what is wanted and to talk on the console. */
+static void set_up_first(struct init *init)
 {
-	(void)umask(0); /* modes of the tables below are meant as they stand */
+	(void)umask(0); /* modes of the tables are meant as they stand */
 	mounts_make_first();
 	console_open();
 	read_options(init);
 	say_step(init->options.debug, "started");
-	mounts_make_rest(init->options.debug);
+}
+
+static void set_up_rest(struct init *init)
+{
+	bool debug = init->options.debug;
+
+	/* First: what can be written to decides what is mounted. */
+	rootdisk_remount(&init->options);
+	mounts_make_rest(debug);
 	(void)umask(022);
-	power_claim_keys(init->options.debug);
+	fstab_mount(debug);
+	loopback_up(debug);
+	power_claim_keys(debug);
 	console_claim();
 	init->initctl = initctl_open();
 	if (init->initctl < 0)
-		say_step(init->options.debug, "no /run/initctl: %s", strerror(errno));
+		say_step(debug, "no /run/initctl: %s", strerror(errno));
 }
 
 /* Runs the workload to its end, or until someone asks for the machine's. */
@@ -141,6 +186,17 @@ static void report(const struct init *init)
 	port_status(&init->port, init->run.status);
 }
 
+/* Hands over to the init on the root disk; where that fails, it is as a workload that failed. */
+static enum ending go_on(struct init *init, char **argv)
+{
+	struct why why;
+
+	(void)initrd_go(&init->options, argv, &init->port, &why);
+	say("%s", why.text);
+	init->run = (struct run){.status = VOLT_STATUS_FAILED, .ended = true};
+	return ENDING_POWER_OFF;
+}
+
 _Noreturn static void shut_down(struct init *init, enum ending ending)
 {
 	bool debug = init->options.debug;
@@ -161,6 +217,7 @@ _Noreturn static void shut_down(struct init *init, enum ending ending)
 	if (!debug)
 		power_hush();
 	sync();
+	swap_off_all(debug);
 	unmount_all(debug);
 	say_step(debug, ending == ENDING_RESTART ? "restart" : "power off");
 	console_drain();
@@ -180,6 +237,9 @@ int main(int argc, char **argv)
 	port_mark(&init.port, VOLT_MARK_INIT);
 	crash_guard();
 	signals_block();
-	set_up(&init);
+	set_up_first(&init);
+	if (initrd_leads_on(&init.options, argv))
+		shut_down(&init, go_on(&init, argv));
+	set_up_rest(&init);
 	shut_down(&init, run_workload(&init, argv));
 }

@@ -27,6 +27,7 @@ static const struct mount_row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define FIRST_ROWS 2
+#define INITRD_ROWS 3
 
 static const struct link_row {
 	const char *path;
@@ -45,7 +46,7 @@ const struct mount_row *mounts_table(size_t *count)
 	return rows;
 }
 
-static bool is_mounted(const char *target)
+bool mounts_is_mounted(const char *target)
 {
 	char above[64];
 	struct stat here, parent;
@@ -71,7 +72,7 @@ static bool make(const struct mount_row *row)
 
 	if (row->writable_is_enough && (made || access(row->target, W_OK) == 0))
 		return true;
-	if (made || !is_mounted(row->target))
+	if (made || !mounts_is_mounted(row->target))
 		return make_new(row);
 	/* The kernel or an initrd was first, perhaps with other restrictions: ours hold. */
 	(void)mount(NULL, row->target, NULL, MS_REMOUNT | MS_BIND | row->flags, NULL);
@@ -93,6 +94,11 @@ static void make_rows(size_t from, size_t to, bool debug)
 void mounts_make_first(void)
 {
 	make_rows(0, FIRST_ROWS, false);
+}
+
+void mounts_make_for_initrd(bool debug)
+{
+	make_rows(FIRST_ROWS, INITRD_ROWS, debug);
 }
 
 void mounts_make_rest(bool debug)

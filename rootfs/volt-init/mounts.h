@@ -22,7 +22,12 @@ const struct mount_row *mounts_table(size_t *count);
 /* /proc and /dev: what reading the command line and talking on the console need. */
 void mounts_make_first(void);
 
+/* And /sys: with the two before it all that an initramfs needs on the way to a root disk. */
+void mounts_make_for_initrd(bool debug);
+
 /* All the others, and the links in /dev. The umask must be 0. */
 void mounts_make_rest(bool debug);
+
+bool mounts_is_mounted(const char *target);
 
 #endif

@@ -324,3 +324,71 @@ def test_blocked_console_does_not_stop_the_end():
 def test_not_pid_1():
     done = subprocess.run([binary()], capture_output=True, text=True, timeout=10)
     assert done.returncode == 125
+
+
+FSTAB = """
+# <file system>	<mount point>	<type>	<options>	<dump>	<pass>
+nothing	/	ext4	rw	0	1
+small	/data/a\\040b	tmpfs	size=64k,noexec,x-made=up	0	0
+/etc	/ro	none	bind,ro	0	0
+tmpfs	/later	tmpfs	noauto
+tmpfs	/dev/shm	tmpfs	size=128k
+too few
+UUID=0123	/gone	ext4	defaults	0	2
+LABEL=none	/quiet	ext4	nofail	0	2
+PARTUUID=1	/unknown	auto
+"""
+
+
+def test_fstab():
+    ended = in_namespaces(["sh", "-c", "cat /proc/self/mounts; ls -d /later"], files={"/etc/fstab": FSTAB})
+    found = {line.split()[1]: (line.split()[2], set(line.split()[3].split(","))) for line in ended.lines()
+             if line.count(" ") == 5 and line.endswith(" 0 0")}
+    assert found["/data/a\\040b"][0] == "tmpfs" and {"size=64k", "noexec", "rw"} <= found["/data/a\\040b"][1]
+    assert "ro" in found["/ro"][1]
+    assert {"size=128k", "nosuid", "nodev"} <= found["/dev/shm"][1]  # one that is there gets what it says
+    assert "/later" not in found and "ls: /later: No such file or directory" in ended.lines()
+    assert ended.status == 1
+    assert ended.own_lines() == [
+        "volt-init: /etc/fstab: a line has too few fields",
+        "volt-init: /etc/fstab: cannot mount UUID=0123 on /gone: No such device",
+        "volt-init: /etc/fstab: cannot mount PARTUUID=1 on /unknown: Not supported"]
+
+
+HOSTNAMES = {
+    "file": ("quiet", {"/etc/hostname": "# ours\nfrom-file\n"}, "from-file"),
+    "init.json": ("quiet", {"/etc/hostname": "x\n", "/etc/volt/init.json": '{"hostname": "image"}'}, "image"),
+    "command line": ("volt.hostname=start", {"/etc/volt/init.json": '{"hostname": "image"}'}, "start"),
+}
+
+
+@pytest.mark.parametrize("cmdline, files, name", HOSTNAMES.values(), ids=HOSTNAMES.keys())
+def test_hostname(cmdline, files, name):
+    ended = in_namespaces(["cat", "/proc/sys/kernel/hostname"], cmdline=cmdline, files=files)
+    assert name in ended.lines() and ended.own_lines() == []
+
+
+def test_command_line_goes_over_the_image():
+    files = image(cwd="/", env={"A": "image", "B": "image", "C": "image"})
+    ended = in_namespaces(["sh", "-c", "echo $A $B $C; pwd"], files=files, environ="B=kernel",
+                          cmdline='volt.cwd=/etc volt.env.A=start "volt.env.B=a b" volt.env.=x')
+    assert "start a b image" in ended.lines() and "/etc" in ended.lines()
+
+
+def test_user_on_the_command_line_goes_over_the_image():
+    ended = in_namespaces(["true"], cmdline="volt.user=start", files=image(user="image"))
+    assert ended.status == 125 and ended.own_lines() == ['volt-init: user "start" is not in /etc/passwd']
+
+
+def test_bad_working_directory_on_the_command_line():
+    ended = in_namespaces(["true"], cmdline="volt.cwd=etc")
+    assert ended.status == 125 and ended.own_lines() == ["volt-init: volt.cwd=etc: not an absolute path"]
+
+
+def test_loopback_is_up():
+    ended = in_namespaces(["cat", "/sys/class/net/lo/operstate"])
+    assert "unknown" in ended.lines()  # up, for an interface without a wire
+
+
+def test_root_on_the_command_line_means_nothing_outside_of_an_initramfs():
+    assert in_namespaces(["sh", "-c", "exit 9"], cmdline="root=/dev/vda rw").status == 9

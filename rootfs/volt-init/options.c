@@ -28,6 +28,64 @@ char *options_word(char **at)
 	return word;
 }
 
+static const struct text_row {
+	const char *name;
+	size_t at;
+} texts[] = {
+	{"root=", offsetof(struct options, root)},
+	{"rootfstype=", offsetof(struct options, rootfstype)},
+	{"rootflags=", offsetof(struct options, rootflags)},
+	{"init=", offsetof(struct options, init)},
+	{"volt.hostname=", offsetof(struct options, hostname)},
+	{"volt.user=", offsetof(struct options, user)},
+	{"volt.cwd=", offsetof(struct options, cwd)},
+};
+
+static const struct mode_row {
+	const char *word;
+	enum root_mode mode;
+} modes[] = {
+	{"ro", ROOT_RO},
+	{"rw", ROOT_RW},
+};
+
+#define ENV "volt.env."
+#define ENV_SIZE (sizeof(ENV) - 1)
+/* A name and "=", and a blank behind it. */
+_Static_assert(OPTIONS_LINE / (ENV_SIZE + 3) < OPTIONS_ENV, "there is room for all");
+
+static void take_text(struct options *options, char *word)
+{
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		size_t size = strlen(texts[i].name);
+
+		if (strncmp(word, texts[i].name, size) == 0)
+			*(char **)(void *)((char *)options + texts[i].at) = word + size;
+	}
+}
+
+static void take_env(struct options *options, char *word)
+{
+	const char *equals = strchr(word, '=');
+
+	if (equals && equals != word && options->envc < OPTIONS_ENV)
+		options->env[options->envc++] = word;
+}
+
+static void take(struct options *options, char *word)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(word, modes[i].word) == 0)
+			options->mode = modes[i].mode;
+	}
+	if (strcmp(word, "volt.debug") == 0)
+		options->debug = true;
+	else if (strncmp(word, ENV, ENV_SIZE) == 0)
+		take_env(options, word + ENV_SIZE);
+	else
+		take_text(options, word);
+}
+
 void options_parse(struct options *options, char *line)
 {
 	char *word;
@@ -38,7 +96,6 @@ void options_parse(struct options *options, char *line)
 			options->workload = line;
 			return;
 		}
-		if (strcmp(word, "volt.debug") == 0)
-			options->debug = true;
+		take(options, word);
 	}
 }

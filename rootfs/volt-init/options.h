@@ -4,16 +4,38 @@
 #define VOLT_INIT_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "contract/workload.h"
+
+/* What is read of /proc/cmdline: a boot configuration adds to what the loader gave the kernel. */
+#define OPTIONS_LINE ((size_t)2 * VOLT_CMDLINE_SIZE)
+
+/* More than fit in there. */
+#define OPTIONS_ENV 384
+
+enum root_mode { ROOT_AS_IT_IS, ROOT_RO, ROOT_RW };
+
+/* Strings are NULL where they are not given. Of each the last one counts, as for the kernel. */
 struct options {
-	bool debug;     /* volt.debug: say each step */
-	char *workload; /* what follows "--", still to be cut into words; NULL where there is none
-			 */
+	bool debug;          /* volt.debug: say each step */
+	enum root_mode mode; /* ro, rw */
+	char *root;          /* root= and the next three: as the kernel has them */
+	char *rootfstype;
+	char *rootflags;
+	char *init;
+	char *hostname; /* volt.hostname= */
+	char *user;     /* volt.user= */
+	char *cwd;      /* volt.cwd= */
+	size_t envc;
+	char *env[OPTIONS_ENV]; /* volt.env.NAME=VALUE: "NAME=VALUE" */
+	char *workload;         /* what follows "--", still to be cut into words */
 };
 
 /*
- * Takes the options out of "line", which it cuts up and which must live as long as the result.
- * Words that are not volt-init's are the kernel's, or nobody's: they are passed over.
+ * Takes the options out of "line", at most OPTIONS_LINE bytes, which it cuts up and which must live
+ * as long as the result. Words that are not volt-init's are the kernel's, or nobody's: they are
+ * passed over.
  */
 void options_parse(struct options *options, char *line);
 

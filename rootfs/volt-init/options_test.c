@@ -89,6 +89,40 @@ static void nothing_gives_nothing(void **state)
 	assert_null(options_word(&options.workload));
 }
 
+static void values_are_taken(void **state)
+{
+	char line[] = "root=/dev/vda rootfstype=ext4,xfs rootflags=noatime,data=journal rw init=/a "
+		      "volt.hostname=box volt.user=1:2 volt.cwd=/srv \"volt.env.A=b c\" "
+		      "volt.env.B= volt.env.=x volt.env.C -- root=/dev/vdb";
+	struct options options;
+
+	(void)state;
+	options_parse(&options, line);
+	assert_string_equal(options.root, "/dev/vda");
+	assert_string_equal(options.rootfstype, "ext4,xfs");
+	assert_string_equal(options.rootflags, "noatime,data=journal");
+	assert_string_equal(options.init, "/a");
+	assert_string_equal(options.hostname, "box");
+	assert_string_equal(options.user, "1:2");
+	assert_string_equal(options.cwd, "/srv");
+	assert_int_equal(options.mode, ROOT_RW);
+	assert_int_equal(options.envc, 2);
+	assert_string_equal(options.env[0], "A=b c");
+	assert_string_equal(options.env[1], "B=");
+}
+
+static void last_one_counts(void **state)
+{
+	char line[] = "root=a rw root=b ro xroot=c roo";
+	struct options options;
+
+	(void)state;
+	options_parse(&options, line);
+	assert_string_equal(options.root, "b");
+	assert_int_equal(options.mode, ROOT_RO);
+	assert_null(options.init);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +132,8 @@ int main(void)
 		cmocka_unit_test(only_the_first_dashes_count),
 		cmocka_unit_test(quoted_dashes_are_dashes_but_not_a_part),
 		cmocka_unit_test(nothing_gives_nothing),
+		cmocka_unit_test(values_are_taken),
+		cmocka_unit_test(last_one_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

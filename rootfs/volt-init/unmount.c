@@ -7,6 +7,7 @@
 
 #include "rootfs/volt-init/file.h"
 #include "rootfs/volt-init/say.h"
+#include "rootfs/volt-init/unescape.h"
 
 #define MOUNTS_MAX ((size_t)4 << 20)
 
@@ -24,29 +25,6 @@ bool unmount_skips(const char *type)
 			return true;
 	}
 	return false;
-}
-
-static bool is_octal(char c)
-{
-	return c >= '0' && c <= '7';
-}
-
-/* The kernel writes blanks and backslashes of a path as a backslash and three octal digits. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (char *from = text; *from; from++) {
-		if (from[0] == '\\' && is_octal(from[1]) && is_octal(from[2]) &&
-		    is_octal(from[3])) {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
-				       (from[3] - '0'));
-			from += 3;
-		} else {
-			*to++ = *from;
-		}
-	}
-	*to = '\0';
 }
 
 bool unmount_last(char *text, size_t *size, struct mount_entry *entry)
