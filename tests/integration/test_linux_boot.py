@@ -22,6 +22,7 @@ echo "uart=$(dmesg | grep -c 'ttyS0 at I/O 0x3f8 .* is a 16550A')"
 echo "keyboard=$(ls /sys/bus/serio/devices)"
 echo "acpi=$(ls /sys/bus/acpi/devices 2>/dev/null | tr '\n' ' ')"
 echo "clocksource=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "virtio=$(ls /sys/bus/virtio/devices 2>/dev/null | wc -l)"
 echo "complaints=$(dmesg | grep -E 'BUG|Oops|WARNING: CPU|ACPI (BIOS )?Error|MP-BIOS|lockup|nobody cared' | grep -v fpu__init_system_xstate | tr '\n' ';')"
 """
 
@@ -52,7 +53,10 @@ def test_boots(tmp_path, kernels, initrd, kernel, entry, cpus):
     assert result.value("keyboard") == "serio0"
     assert result.value("clocksource") == "kvm-clock"
     assert result.value("complaints") == ""
-    for device in ("PNP0501:00", "PNP0303:00", "QEMU0001:00"):
+    assert "virtio_mmio.device" not in result.value("cmdline")
+    if kernel.startswith("own"):  # the stock kernel's drivers are modules
+        assert result.value("virtio") == "1"
+    for device in ("PNP0501:00", "PNP0303:00", "QEMU0001:00", "LNRO0005:00"):
         assert device in result.value("acpi").split()
     assert "the guest powered off" in result.log
     assert result.metrics["timeline_ns"]["init"] > result.metrics["timeline_ns"]["run"]
@@ -68,7 +72,8 @@ def test_without_acpi(tmp_path, kernels, initrd):
     assert result.value("acpi") == ""
     assert int(result.value("serial_irqs")) > 0
     assert result.value("complaints") == ""
-    assert result.value("cmdline").split(" -- ")[0].endswith("acpi=off")
+    assert "acpi=off virtio_mmio.device=4K@0xc0000000:5" in result.value("cmdline")
+    assert result.value("virtio") == "1"
 
 
 def test_memory_on_both_sides_of_the_hole(tmp_path, kernels, initrd):
