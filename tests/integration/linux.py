@@ -55,13 +55,13 @@ class Result:
 
 
 class Guest:
-    """A volt-vmm with a Linux guest in it; its console in self.out as it comes."""
+    """A volt-vmm with a Linux guest in it (`initrd` may be None); its console in self.out as it comes."""
 
     def __init__(self, folder, kernel, initrd, *options, command=(), stdin=subprocess.DEVNULL):
         self.metrics = folder / "metrics.json"
         self.metrics.unlink(missing_ok=True)
-        arguments = [BIN / "volt-vmm", "--kernel", kernel, "--initrd", initrd, "--log-level", "info",
-                     "--metrics-path", self.metrics, *options]
+        arguments = [BIN / "volt-vmm", "--kernel", kernel, "--log-level", "info", "--metrics-path", self.metrics,
+                     *(["--initrd", initrd] if initrd else []), *options]
         if command:
             arguments += ["--", *command]
         self.process = subprocess.Popen(list(map(str, arguments)), stdin=stdin, stdout=subprocess.PIPE,

@@ -140,6 +140,9 @@ int cmdline_build(const struct cmdline_parts *parts, struct cmdline *out, struct
 	}
 	if (parts->root)
 		put_root(&w, parts);
+	/* Linux hands a word that it does not know to init, as environment. */
+	if (parts->workload != NULL && parts->unattended && !has_word(&w, "PAGER="))
+		put_word(&w, "PAGER=cat");
 	if (separator != NULL)
 		put_word(&w, separator);
 	if (parts->workload != NULL)

@@ -18,6 +18,7 @@ struct cmdline_parts {
 	bool root_readonly;
 	const struct platform *platform; /* the devices */
 	char *const *workload;           /* NULL-terminated; NULL: none */
+	bool unattended;                 /* nobody types: the workload's pagers need not wait */
 };
 
 struct cmdline {

@@ -112,6 +112,26 @@ static void test_workload_encoding(void **state)
 	assert_string_equal(line.text, "q -- echo%00hello%20world%00%00%22%25%0A%C3%A9");
 }
 
+/* A pager waits for a key, unless it is told that there is nobody. */
+static void test_unattended(void **state)
+{
+	struct cmdline_parts parts = {
+		.base = "a", .acpi = true, .workload = COMMAND("x"), .unattended = true};
+	struct verr e = VERR_INIT;
+	struct cmdline line;
+
+	(void)state;
+	assert_ok(cmdline_build(&parts, &line, &e), &e);
+	assert_string_equal(line.text, "a PAGER=cat -- x");
+	parts.base = "PAGER=less";
+	assert_ok(cmdline_build(&parts, &line, &e), &e);
+	assert_string_equal(line.text, "PAGER=less -- x");
+	parts.workload = NULL;
+	parts.base = "a";
+	assert_ok(cmdline_build(&parts, &line, &e), &e);
+	assert_string_equal(line.text, "a");
+}
+
 static void test_too_long(void **state)
 {
 	char arg[VOLT_CMDLINE_SIZE];
@@ -139,6 +159,7 @@ int main(void)
 		cmocka_unit_test(test_root_disk),
 		cmocka_unit_test(test_devices_without_acpi),
 		cmocka_unit_test(test_workload_encoding),
+		cmocka_unit_test(test_unattended),
 		cmocka_unit_test(test_too_long),
 	};
 

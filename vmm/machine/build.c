@@ -43,7 +43,7 @@ static int open_initrd(struct machine *m, struct verr *e)
 	m->initrd_fd = sys_open_input(beside, &m->initrd_size, e);
 	if (m->initrd_fd < 0)
 		return verr_note(e, "the initrd beside --kernel");
-	log_info(LOG_BOOT, "with a root disk this kernel needs its initrd, %s", beside);
+	m->initrd_path = ptr_take(beside);
 	return 0;
 }
 
@@ -57,7 +57,9 @@ static int open_inputs(struct machine *m, struct verr *e)
 				      .root = root != NULL,
 				      .root_readonly = root != NULL && root->readonly,
 				      .platform = &m->platform,
-				      .workload = c->workload};
+				      .workload = c->workload,
+				      .unattended = strcmp(c->console, "stdio") != 0 ||
+						    !isatty(STDIN_FILENO)};
 
 	if (virtio_plan(m, e) < 0 || cmdline_build(&parts, &m->cmdline, e) < 0)
 		return -1;
@@ -240,6 +242,7 @@ struct machine *machine_free(struct machine *m)
 	m->mem = mem_free(m->mem);
 	fd_close(&m->kernel_fd);
 	fd_close(&m->initrd_fd);
+	free(m->initrd_path);
 	(void)pthread_cond_destroy(&m->park_cond);
 	(void)pthread_mutex_destroy(&m->park_lock);
 	free(m);

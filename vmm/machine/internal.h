@@ -80,6 +80,7 @@ struct machine {
 	/* Open from step 2 until they are loaded. */
 	int kernel_fd, initrd_fd;
 	uint64_t kernel_size, initrd_size;
+	char *initrd_path; /* the one beside the kernel; NULL: it is not used */
 	struct cmdline cmdline;
 
 	/* vCPU threads wait for `released` before their first instruction. */
