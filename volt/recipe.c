@@ -12,26 +12,13 @@
 #include <sys/wait.h>
 
 #include "base/own.h"
+#include "volt/beside.h"
 
 /* Beside the program: as installed ($PREFIX/bin), and as built (build/bin or build/volt). */
 static const char *const places[] = {
 	"/../share/volt/kernel/build",
 	"/../../kernel/build",
 };
-
-static int find_own_folder(char *out, size_t size, struct verr *e)
-{
-	ssize_t n = readlink("/proc/self/exe", out, size - 1);
-	char *slash;
-
-	if (n < 0)
-		return verr_os(e, "find this program by /proc/self/exe");
-	out[n] = '\0';
-	slash = strrchr(out, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	return 0;
-}
 
 int recipe_find(char *out, size_t size, struct verr *e)
 {
@@ -43,7 +30,7 @@ int recipe_find(char *out, size_t size, struct verr *e)
 			return verr_invalid_os(e, "VOLT_KERNEL_RECIPE: cannot run %s", named);
 		return 0;
 	}
-	if (find_own_folder(own, sizeof(own), e) < 0)
+	if (beside_folder(own, sizeof(own), e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if ((size_t)snprintf(out, size, "%s%s", own, places[i]) < size &&

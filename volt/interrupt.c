@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volt/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+static volatile sig_atomic_t came;
+
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void note(int number)
+{
+	came = number;
+}
+
+void interrupt_watch(void)
+{
+	struct sigaction now = {.sa_handler = note}, before;
+
+	for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
+		/* What whoever started us has turned off (nohup) stays off. */
+		if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			(void)sigaction(watched[i], &now, NULL);
+	}
+}
+
+int interrupt_pending(void)
+{
+	return came;
+}
+
+int interrupt_check(struct verr *e)
+{
+	return came != 0 ? verr_host(e, "ended by signal %d (%s)", came, strsignal(came)) : 0;
+}
+
+void interrupt_obey(void)
+{
+	if (came == 0)
+		return;
+	(void)signal(came, SIG_DFL);
+	(void)raise(came);
+}
