@@ -95,7 +95,7 @@ static int end_block(struct fill *f, struct verr *e)
 	errcode_t code;
 
 	f->last->rec_len = (uint16_t)(f->bytes + BLOCK_ROOM - (char *)f->last);
-	ext2fs_initialize_dirent_tail(fs, EXT2_DIRENT_TAIL(f->bytes, TREE_BLOCK));
+	ext2fs_initialize_dirent_tail(fs, (void *)(f->bytes + BLOCK_ROOM));
 	code = ext2fs_write_dir_block4(fs, run->at + f->block, f->bytes, 0, ext4_ino(f->folder));
 	if (code != 0)
 		return ext4_fault(e, code, "write a folder");

@@ -216,6 +216,8 @@ static int add_xattrs(struct ext4 *x, const struct tree_node *node, struct verr 
 	(void)ext2fs_xattrs_close(&handle);
 	if (code == EXT2_ET_EA_NO_SPACE)
 		return verr_invalid(e, "more extended attributes than fit into one block");
+	if (code == EINVAL)
+		return verr_invalid(e, "an ACL or another attribute that is malformed");
 	return code != 0 ? ext4_fault(e, code, "write extended attributes") : 0;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,8 @@ int source_add_xattr(struct tree *t, struct tree_node *node, const char *name, c
 	static const char *const known[] = {"user.", "trusted.", "security.",
 					    "system.posix_acl_access", "system.posix_acl_default"};
 
+	if (strlen(name) > XATTR_NAME_MAX)
+		return verr_invalid(e, "an attribute with a name of %zu bytes", strlen(name));
 	/* Others, of other systems, have no place on an ext4 disk. */
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		size_t n = strlen(known[i]);

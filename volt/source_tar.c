@@ -141,34 +141,63 @@ static uint16_t acl_tag(int tag)
 	}
 }
 
+struct acl_entry {
+	uint16_t tag, permissions;
+	uint32_t id;
+};
+
+/* The kernel refuses an ACL in another order. */
+static int compare_acl(const void *a, const void *b)
+{
+	const struct acl_entry *x = a, *y = b;
+
+	if (x->tag != y->tag)
+		return x->tag < y->tag ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int set_acl(struct tree *t, struct tree_node *node, const char *name,
+		   struct acl_entry *entries, size_t count, struct verr *e)
+{
+	uint8_t value[ACL_HEAD + ACL_ENTRY * ACL_ENTRIES_MAX];
+	size_t len = ACL_HEAD;
+
+	qsort(entries, count, sizeof(*entries), compare_acl);
+	put_le32(value, ACL_VERSION);
+	for (size_t i = 0; i < count; i++, len += ACL_ENTRY) {
+		put_le16(value + len, entries[i].tag);
+		put_le16(value + len + 2, entries[i].permissions);
+		put_le32(value + len + 4, entries[i].id);
+	}
+	return tree_set_xattr(t, node, name, value, len, e);
+}
+
 /* An ACL that the archive has as text, as the attribute that it is on a disk. */
 static int add_acl(struct tree *t, struct tree_node *node, struct archive_entry *entry, int type,
 		   const char *name, struct verr *e)
 {
-	uint8_t value[ACL_HEAD + ACL_ENTRY * ACL_ENTRIES_MAX];
-	size_t len = ACL_HEAD;
-	int count = archive_entry_acl_reset(entry, type);
+	struct acl_entry entries[ACL_ENTRIES_MAX];
+	int announced = archive_entry_acl_reset(entry, type);
 	int got, permissions, tag, id;
 	const char *who;
+	size_t count = 0;
 
 	/* Of an access ACL of three entries nothing but the mode's bits is left. */
-	if (count == 0 || (type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS && count <= 3))
+	if (announced == 0 || (type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS && announced <= 3))
 		return 0;
-	if (count > ACL_ENTRIES_MAX)
-		return verr_invalid(e, "an ACL of %d entries", count);
-	put_le32(value, ACL_VERSION);
 	while (archive_entry_acl_next(entry, type, &got, &permissions, &tag, &id, &who) ==
 	       ARCHIVE_OK) {
 		bool named = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP;
 
-		if (acl_tag(tag) == 0 || len + ACL_ENTRY > sizeof(value) || (named && id < 0))
+		if (count == ACL_ENTRIES_MAX)
+			return verr_invalid(e, "an ACL of %d entries", announced);
+		if (acl_tag(tag) == 0 || (named && id < 0))
 			return verr_invalid(e, "an ACL that is none of POSIX's with numbers");
-		put_le16(value + len, acl_tag(tag));
-		put_le16(value + len + 2, (uint16_t)(permissions & 7));
-		put_le32(value + len + 4, named ? (uint32_t)id : ACL_NO_ID);
-		len += ACL_ENTRY;
+		entries[count++] = (struct acl_entry){.tag = acl_tag(tag),
+						      .permissions = (uint16_t)(permissions & 7),
+						      .id = named ? (uint32_t)id : ACL_NO_ID};
 	}
-	return tree_set_xattr(t, node, name, value, len, e);
+	return set_acl(t, node, name, entries, count, e);
 }
 
 static int add_attributes(struct tree *t, struct tree_node *node, struct archive_entry *entry,
