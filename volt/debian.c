@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -166,18 +167,21 @@ static void become_mmdebstrap(const struct debian *d, int fd)
 	_exit(126);
 }
 
-/* An interrupt goes on to the child, whose end is waited for: it clears what it began. */
+/*
+ * An interrupt goes on to the child, whose end is waited for: it clears what it began. As SIGTERM,
+ * because what a shell has started in the background ignores SIGINT.
+ */
 static int wait_for(pid_t child, struct verr *e)
 {
-	int told = 0, status;
+	auto_fd fd = pidfd_open(child, 0);
+	int status;
 
+	if (fd >= 0 && !interrupt_wait(fd))
+		(void)kill(-child, SIGTERM);
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR)
 			return verr_os(e, "wait for " PROGRAM);
-		if (interrupt_pending() != told) {
-			told = interrupt_pending();
-			(void)kill(-child, told);
-		}
+		(void)kill(-child, SIGTERM);
 	}
 	if (interrupt_check(e) < 0)
 		return -1;

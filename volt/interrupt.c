@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volt/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -28,6 +29,23 @@ void interrupt_watch(void)
 int interrupt_pending(void)
 {
 	return came;
+}
+
+bool interrupt_wait(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	sigset_t held, before;
+	bool ready = false;
+
+	(void)sigemptyset(&held);
+	for (size_t i = 0; i < ARRAY_LEN(watched); i++)
+		(void)sigaddset(&held, watched[i]);
+	/* One that comes after the look at `came` ends the wait. */
+	(void)sigprocmask(SIG_BLOCK, &held, &before);
+	while (came == 0 && !ready)
+		ready = ppoll(&p, 1, NULL, &before) >= 0 || errno != EINTR;
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return ready;
 }
 
 int interrupt_check(struct verr *e)

@@ -16,6 +16,9 @@ void interrupt_watch(void);
 /* The signal that came, or 0. */
 int interrupt_pending(void);
 
+/* Wait for something to read, or for the end of it; false: a signal came, now or before. */
+bool interrupt_wait(int fd);
+
 /* A fault if one came. */
 V_MUST_CHECK int interrupt_check(struct verr *e);
 

@@ -13,7 +13,7 @@
 #include "volt/interrupt.h"
 #include "volt/outfile.h"
 
-#define COPY_BYTES KIB(256)
+#define COPY_BYTES KIB(64)
 
 int spool_open(const char *beside, struct verr *e)
 {
@@ -38,15 +38,14 @@ int spool_open(const char *beside, struct verr *e)
 
 static int copy(int from, int to, struct verr *e)
 {
-	auto_free char *buffer = malloc(COPY_BYTES);
+	char buffer[COPY_BYTES];
 
-	if (buffer == NULL)
-		return verr_host(e, "out of memory");
 	for (;;) {
-		ssize_t n = read(from, buffer, COPY_BYTES);
+		ssize_t n;
 
-		if (interrupt_check(e) < 0)
-			return -1;
+		if (!interrupt_wait(from))
+			return interrupt_check(e);
+		n = read(from, buffer, sizeof(buffer));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
