@@ -13,11 +13,13 @@
 #include "version.h"
 #include "volt/doctor.h"
 #include "volt/kernel.h"
+#include "volt/rootfs.h"
 #include "volt/verb.h"
 
 static const struct verb *const verbs[] = {
 	&doctor_verb,
 	&kernel_verb,
+	&rootfs_verb,
 };
 
 static const struct verb root = {

@@ -22,7 +22,7 @@ struct verb_option {
 	const char *help;
 };
 
-#define VERB_OPTIONS_MAX 8
+#define VERB_OPTIONS_MAX 12
 
 struct verb_args {
 	const char *options[VERB_OPTIONS_MAX]; /* by row of the verb's options; NULL: not given */

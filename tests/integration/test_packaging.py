@@ -213,7 +213,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
 
 
 @pytest.mark.parametrize("words, offered", [
-    ([""], {"doctor", "kernel"}),
+    ([""], {"doctor", "kernel", "rootfs"}),
     (["--"], {"--help", "--version"}),
     (["kernel", ""], {"list", "path", "import", "extract", "build"}),
     (["kernel", "im"], {"import"}),
@@ -223,6 +223,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
     (["kernel", "import", "--name", ""], set()),
     (["kernel", "extract", "--output", ""], {"FILES"}),
     (["kernel", "nonsense", ""], set()),
+    (["rootfs", "build", "--from", ""], {"FILES"}),
     (["doctor", "--can"], {"--can-run-linux"}),
 ])
 def test_completion_of_volt(words, offered):

@@ -182,4 +182,7 @@ bool setting_choice(const struct setting *s, uint64_t index, char *out, size_t l
 /* Bytes as "128M", "1G" or plain. */
 void setting_format_size(uint64_t bytes, char *out, size_t len);
 
+/* The reverse; false when it is no size. */
+bool setting_parse_size(const char *text, uint64_t *bytes);
+
 #endif

@@ -181,7 +181,7 @@ static const char *parse_digits(const char *text, uint64_t *number)
 	return text;
 }
 
-static bool parse_size(const char *text, uint64_t *bytes)
+bool setting_parse_size(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "KMGT";
 	const char *rest = parse_digits(text, bytes), *unit;
@@ -218,7 +218,7 @@ int setting_set_text(void *c, const struct setting *s, const char *text, struct 
 			return verr_invalid(e, "expected a path");
 		return store_text(c, s, text, e);
 	case SETTING_SIZE:
-		if (!parse_size(text, &n))
+		if (!setting_parse_size(text, &n))
 			return verr_invalid(e, "expected a size such as 128M or 1G");
 		return setting_set_number(c, s, n, e);
 	case SETTING_U32:
