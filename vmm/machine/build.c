@@ -117,8 +117,10 @@ static int load_initrd(struct machine *m, const struct boot_kernel *kernel, stru
 	if (m->initrd_fd < 0)
 		return 0;
 	if (initrd_load(m->mem, kernel, m->initrd_fd, m->initrd_size, &initrd, e) < 0)
-		return m->config->initrd != NULL ? verr_note(e, "--initrd %s", m->config->initrd)
-						 : verr_note(e, "%s.initrd", m->config->kernel);
+		return verr_note(e, "--initrd %s",
+				 m->initrd_path != NULL ? m->initrd_path : m->config->initrd);
+	if (m->initrd_path != NULL)
+		log_info(LOG_BOOT, "%s is the initrd, for there is a root disk", m->initrd_path);
 	boot->initrd_gpa = initrd.gpa;
 	boot->initrd_len = initrd.len;
 	fd_close(&m->initrd_fd);
