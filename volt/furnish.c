@@ -9,33 +9,10 @@
 
 #include "base/own.h"
 #include "base/sys.h"
-#include "volt/beside.h"
+#include "volt/volt_init.h"
 
 #define INIT_PATH "sbin/volt-init"
 #define INIT_MAX MIB(64)
-
-/* Beside the program: as built (build/bin, build/volt), and as installed ($PREFIX/bin). */
-static const char *const places[] = {
-	"/volt-init",
-	"/../rootfs/volt-init/volt-init",
-	"/../lib/volt/volt-init",
-};
-
-static int find_init(char *out, size_t size, struct verr *e)
-{
-	char own[PATH_MAX];
-
-	if (beside_folder(own, sizeof(own), e) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if ((size_t)snprintf(out, size, "%s%s", own, places[i]) < size &&
-		    access(out, R_OK) == 0)
-			return 0;
-	return verr_not_found(e,
-			      "volt-init is neither in %s nor in %s/../lib/volt: name it with "
-			      "--init, or leave it out with --no-init",
-			      own, own);
-}
 
 int furnish_read_init(struct furnish *f, const char *path, struct verr *e)
 {
@@ -45,8 +22,8 @@ int furnish_read_init(struct furnish *f, const char *path, struct verr *e)
 	uint64_t size;
 
 	if (path == NULL) {
-		if (find_init(found, sizeof(found), e) < 0)
-			return -1;
+		if (volt_init_find(found, sizeof(found), e) < 0)
+			return verr_note(e, "--init FILE names one, --no-init leaves it out");
 		path = found;
 	}
 	fd = sys_open_input(path, &size, e);
