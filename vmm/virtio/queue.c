@@ -124,7 +124,8 @@ static bool enter_indirect(const struct queue *q, struct table *t, const struct 
 
 /*
  * Follow a chain. Each table is left after as many steps as it has entries, so a loop ends, and
- * there are at most two tables.
+ * there are at most two tables. An indirect one can have 2^28 entries; no more are followed than
+ * the largest queue has, which is the most that a driver may use (2.7.5.3.1).
  */
 static bool walk(const struct queue *q, struct chain *c)
 {
@@ -133,7 +134,7 @@ static bool walk(const struct queue *q, struct chain *c)
 	struct vring_desc d;
 
 	for (;;) {
-		if (index >= t.size || steps++ == t.size)
+		if (index >= t.size || steps++ == MIN(t.size, QUEUE_SIZE_MAX))
 			return false;
 		d = copy_desc(&t.at[index]);
 		if (d.flags & VRING_DESC_F_INDIRECT) {

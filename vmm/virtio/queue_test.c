@@ -55,7 +55,7 @@ static void test_a_chain(void **state)
 	struct vring_desc list[] = {buffer(DRIVER_DATA, 16, 0),
 				    buffer(DRIVER_DATA + 0x1000, 4096, 0),
 				    buffer(DRIVER_DATA + 0x3000, 512, VRING_DESC_F_WRITE)};
-	struct vring_used_elem used;
+	struct vring_used_elem used = {0};
 	uint16_t head;
 
 	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_EMPTY);
@@ -95,7 +95,7 @@ static void test_indices_wrap(void **state)
 {
 	struct fixture *f = *state;
 	struct vring_desc list[] = {buffer(DRIVER_DATA, 8, 0)};
-	struct vring_used_elem used;
+	struct vring_used_elem used = {0};
 
 	for (unsigned i = 0; i < 70000; i++) {
 		uint16_t head = driver_add(&f->d, list, 1);
@@ -284,6 +284,20 @@ static void test_indirect_loop_and_bad_next(void **state)
 	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_BAD);
 }
 
+/* A table may be as large as memory: buffers that are none must not keep the host busy. */
+static void test_indirect_empty_buffers_end(void **state)
+{
+	struct fixture *f = *state;
+	struct vring_desc *t = fill_table(f, QUEUE_SIZE_MAX + 1);
+
+	for (size_t i = 0; i <= QUEUE_SIZE_MAX; i++)
+		t[i].len = 0;
+	indirect(f, (QUEUE_SIZE_MAX + 1) * 16, 0);
+	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_BAD);
+	t[QUEUE_SIZE_MAX - 1].flags = 0;
+	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_OK);
+}
+
 static void test_indirect_not_negotiated(void **state)
 {
 	struct fixture *f = *state;
@@ -442,6 +456,7 @@ int main(void)
 		TEST(test_indirect_misuse),
 		TEST(test_indirect_in_indirect),
 		TEST(test_indirect_loop_and_bad_next),
+		TEST(test_indirect_empty_buffers_end),
 		TEST(test_indirect_not_negotiated),
 		TEST(test_bad_places),
 		TEST(test_interrupts_by_flag),
