@@ -74,11 +74,14 @@ int log_limit_pass(struct log_limit *limit);
 			log_line(LOG_DEBUG, room, __VA_ARGS__); \
 	} while (0)
 
-/* For every line that a guest can cause: `limit` lives in the device or vCPU concerned. */
-#define log_limited(level, room, limit, ...)                \
-	do {                                                \
-		if (log_limit_pass(limit))                  \
-			log_line(level, room, __VA_ARGS__); \
+/*
+ * For every line that a guest can cause: `limit` lives in the device or vCPU concerned, and counts
+ * what is written.
+ */
+#define log_limited(level, room, limit, ...)                     \
+	do {                                                     \
+		if (log_enabled(level) && log_limit_pass(limit)) \
+			log_line(level, room, __VA_ARGS__);      \
 	} while (0)
 
 #endif

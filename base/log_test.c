@@ -246,6 +246,19 @@ static void test_limit(void **state)
 	assert_non_null(strstr(f->line, "other"));
 }
 
+/* Lines that nobody wants to see use up nothing: a guest could hide others behind them. */
+static void test_limit_counts_what_is_written(void **state)
+{
+	struct fixture *f = *state;
+	struct log_limit limit = {0};
+
+	log_as(f, LOG_TEXT, NULL);
+	for (int i = 0; i < 1000; i++)
+		log_limited(LOG_DEBUG, LOG_SERIAL, &limit, "noise");
+	log_limited(LOG_INFO, LOG_SERIAL, &limit, "wanted");
+	assert_non_null(strstr(logged(f), "wanted"));
+}
+
 static void *log_much(void *arg)
 {
 	(void)arg;
@@ -287,6 +300,7 @@ int main(void)
 		TEST(test_long_lines_are_cut),
 		TEST(test_full_pipe_drops_and_counts),
 		TEST(test_limit),
+		TEST(test_limit_counts_what_is_written),
 		TEST(test_threads),
 	};
 
