@@ -28,7 +28,8 @@ static void on_kick(void *arg)
 	struct vqueue *vq = arg;
 
 	counter_add(&vq->dev->counters.notifications, 1);
-	(void)pthread_mutex_lock(&vq->lock);
+	if (!vqueue_try_lock(vq))
+		return;
 	if (vq->running && vq->dev->class->notify != NULL &&
 	    !(atomic_load(&vq->dev->status) & VIRTIO_CONFIG_S_NEEDS_RESET))
 		vq->dev->class->notify(vq);

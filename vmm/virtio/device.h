@@ -12,7 +12,8 @@
  * running queue holds vqueue.lock. Order: vdev.lock before vqueue.lock.
  *
  * Reset, and the end of a single queue, happen on a vCPU's thread while the driver waits: when the
- * class's drain() returns, nothing of that queue touches guest memory any more.
+ * class's drain() returns, nothing of that queue touches guest memory any more. That may take as
+ * long as the disk takes, with the queue's lock held: so a loop only tries to have that lock.
  */
 #ifndef VOLT_VMM_VIRTIO_DEVICE_H
 #define VOLT_VMM_VIRTIO_DEVICE_H
@@ -113,6 +114,15 @@ void vdev_deinit(struct vdev *dev);
 static inline bool vdev_has(const struct vdev *dev, unsigned bit)
 {
 	return dev->features >> bit & 1;
+}
+
+/*
+ * Take the queue's lock, in a callback of its loop. False: leave the queue alone, for a vCPU's
+ * thread starts it, and kicks it afterwards, or ends it, and takes what is in flight itself.
+ */
+V_MUST_CHECK static inline bool vqueue_try_lock(struct vqueue *vq)
+{
+	return pthread_mutex_trylock(&vq->lock) == 0;
 }
 
 /* Interrupt the driver if it wants to hear of what was put. Lock of the queue held. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/virtio/mmio.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/own.h"
 #include "vmm/virtio/virtio_test.h"
@@ -17,7 +20,12 @@ struct probe {
 	uint8_t config[CONFIG_LEN];
 	unsigned activated, notified, drained, written;
 	uint32_t written_at;
+	bool slow; /* to drain: until may_end is posted, or for PATIENCE_S */
+	sem_t draining, may_end;
+	bool ended_in_time;
 };
+
+#define PATIENCE_S 10
 
 static void on_activate(struct vdev *dev)
 {
@@ -46,8 +54,17 @@ static void on_notify(struct vqueue *vq)
 
 static void on_drain(struct vqueue *vq)
 {
+	struct probe *p = (struct probe *)vq->dev;
+	struct timespec end;
+
 	assert_false(vq->running);
-	((struct probe *)vq->dev)->drained++;
+	p->drained++;
+	if (!p->slow)
+		return;
+	(void)clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE_S;
+	(void)sem_post(&p->draining);
+	p->ended_in_time = sem_timedwait(&p->may_end, &end) == 0;
 }
 
 static void on_config_write(struct vdev *dev, uint32_t offset, const void *data, uint32_t len)
@@ -343,6 +360,35 @@ static void test_a_broken_rule_needs_a_reset(void **state)
 	assert_true(f->p.notified > 0);
 }
 
+static void *reset(void *t)
+{
+	reg_write(t, VIRTIO_MMIO_STATUS, 0);
+	return NULL;
+}
+
+/* A reset waits for the disk on its own thread; the loop, which has other work, goes on. */
+static void test_the_loop_does_not_wait_for_a_reset(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	driver_start(&f->d, &f->t, FEATURES);
+	serve(f);
+	f->p.slow = true;
+	(void)sem_init(&f->p.draining, 0, 0);
+	(void)sem_init(&f->p.may_end, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, reset, &f->t), 0);
+	assert_int_equal(sem_wait(&f->p.draining), 0);
+	vqueue_kick(&f->p.dev.queues[0]);
+	serve(f);
+	(void)sem_post(&f->p.may_end);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(f->p.ended_in_time);
+	f->p.slow = false;
+	(void)sem_destroy(&f->p.draining);
+	(void)sem_destroy(&f->p.may_end);
+}
+
 static void test_configuration_space(void **state)
 {
 	struct fixture *f = *state;
@@ -415,6 +461,7 @@ int main(void)
 		TEST(test_a_queue_ends_alone),
 		TEST(test_impossible_queues),
 		TEST(test_a_broken_rule_needs_a_reset),
+		TEST(test_the_loop_does_not_wait_for_a_reset),
 		TEST(test_configuration_space),
 		TEST(test_every_access),
 	};

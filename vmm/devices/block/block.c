@@ -305,7 +305,8 @@ static void on_completions(void *arg)
 {
 	struct block_queue *q = arg;
 
-	(void)pthread_mutex_lock(&q->vq->lock);
+	if (!vqueue_try_lock(q->vq))
+		return;
 	q->engine->class->reap(q->engine);
 	if (can_serve(q) && q->starved)
 		serve(q);
@@ -318,7 +319,8 @@ static void on_timer(void *arg)
 {
 	struct block_queue *q = arg;
 
-	(void)pthread_mutex_lock(&q->vq->lock);
+	if (!vqueue_try_lock(q->vq))
+		return;
 	if (can_serve(q))
 		serve(q);
 	(void)pthread_mutex_unlock(&q->vq->lock);
