@@ -23,6 +23,22 @@ struct uring_engine {
 /* The file is the ring's first. */
 #define FILE_INDEX 0
 
+/*
+ * What the host has in its cache is copied while it is submitted, by the thread that others wait
+ * for: longer transfers than this are left to the kernel's.
+ */
+#define INLINE_MAX MIB(1)
+
+static bool is_transfer(const struct disk_io *io)
+{
+	return io->op == DISK_READ || io->op == DISK_WRITE;
+}
+
+static bool is_long(const struct disk_io *io)
+{
+	return is_transfer(io) && io->len > INLINE_MAX;
+}
+
 static void prepare(struct io_uring_sqe *sqe, struct disk_io *io)
 {
 	switch (io->op) {
@@ -42,7 +58,7 @@ static void prepare(struct io_uring_sqe *sqe, struct disk_io *io)
 					(off_t)io->offset, (off_t)io->len);
 		break;
 	}
-	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE | (is_long(io) ? IOSQE_ASYNC : 0U));
 	io_uring_sqe_set_data(sqe, io);
 }
 
@@ -72,11 +88,6 @@ static void submit(struct disk_engine *engine, struct disk_io *io)
 {
 	engine->inflight++;
 	enqueue((struct uring_engine *)engine, io);
-}
-
-static bool is_transfer(const struct disk_io *io)
-{
-	return io->op == DISK_READ || io->op == DISK_WRITE;
 }
 
 static void complete(struct uring_engine *u, struct disk_io *io, int result)
@@ -175,7 +186,7 @@ static int restrict_ring(struct uring_engine *u)
 		rules[n].sqe_op = ops[n];
 	}
 	rules[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rules[n++].sqe_flags = IOSQE_FIXED_FILE;
+	rules[n++].sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC;
 	rules[n].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	rules[n++].sqe_flags = IOSQE_FIXED_FILE;
 	/* The shared library of Debian 12 lacks the functions for this and for enabling. */
