@@ -151,6 +151,7 @@ BAD_TABLES = {
     "next besides": [indirect(GOOD, flags=INDIRECT | NEXT)],
     "within itself": [indirect((TABLE, 16, INDIRECT)), indirect(GOOD[:2] + (NEXT, 1), (TABLE, 32, INDIRECT)),
                       indirect((RINGS, 128, INDIRECT))],
+    "the queue's own table": [indirect(address=RINGS, length=length) for length in (16, 128)],
     "next out of range": [indirect((DATA, 16, NEXT, next)) for next in (1, 8, 0x8000, 0xFFFF)],
     "loop": [indirect((DATA, length, NEXT, 0)) for length in (0, 16)]
     + [indirect((DATA, length, NEXT, 1), (DATA, length, NEXT, 0)) for length in (0, 16)],

@@ -108,14 +108,16 @@ static bool add_buffer(const struct queue *q, struct chain *c, const struct vrin
 struct table {
 	const struct vring_desc *at;
 	uint32_t size;
+	bool indirect;
 };
 
 /* Go on in the indirect table that `d` names (2.7.5.3); false when it may not. */
 static bool enter_indirect(const struct queue *q, struct table *t, const struct vring_desc *d)
 {
-	if (!q->indirect || t->at != q->desc || d->flags & VRING_DESC_F_NEXT || d->len == 0 ||
+	if (!q->indirect || t->indirect || d->flags & VRING_DESC_F_NEXT || d->len == 0 ||
 	    d->len % sizeof(struct vring_desc) != 0)
 		return false;
+	t->indirect = true;
 	t->at = mem_ptr(q->mem, d->addr, d->len);
 	t->size = d->len / (uint32_t)sizeof(struct vring_desc);
 	/* The specification asks for no alignment of the table; the accesses below do. */

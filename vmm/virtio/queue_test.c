@@ -270,6 +270,17 @@ static void test_indirect_in_indirect(void **state)
 	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_BAD);
 }
 
+/* A table that is the queue's own, and so leads into itself. */
+static void test_indirect_is_the_queues_table(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_desc(&f->d)[0] = (struct vring_desc){
+		.addr = DRIVER_DESC, .len = SIZE * 16, .flags = VRING_DESC_F_INDIRECT};
+	driver_offer(&f->d, 0);
+	assert_int_equal(queue_next(&f->q, &f->c), CHAIN_BAD);
+}
+
 static void test_indirect_loop_and_bad_next(void **state)
 {
 	struct fixture *f = *state;
@@ -455,6 +466,7 @@ int main(void)
 		TEST(test_indirect_too_long),
 		TEST(test_indirect_misuse),
 		TEST(test_indirect_in_indirect),
+		TEST(test_indirect_is_the_queues_table),
 		TEST(test_indirect_loop_and_bad_next),
 		TEST(test_indirect_empty_buffers_end),
 		TEST(test_indirect_not_negotiated),
