@@ -188,7 +188,9 @@ bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
 
 void virtio_free(struct machine *m)
 {
-	/* The loops end first: nothing serves a queue any more. */
+	/* Nothing serves a queue any more, then the loops end, then what they served. */
+	for (size_t i = 0; i < m->ndisks; i++)
+		block_stop(m->disks[i].block);
 	for (size_t i = 0; i < m->ndisks; i++)
 		for (size_t k = 0; k < m->disks[i].niothreads; k++)
 			iothread_stop(m->disks[i].iothreads[k]);

@@ -488,16 +488,25 @@ int block_new(const struct block_options *o, struct block **out, struct verr *e)
 	return 0;
 }
 
+static void stop_queue(struct block_queue *q)
+{
+	(void)pthread_mutex_lock(&q->vq->lock);
+	q->vq->running = false;
+	if (q->engine != NULL)
+		disk_engine_drain(q->engine);
+	(void)pthread_mutex_unlock(&q->vq->lock);
+}
+
+void block_stop(struct block *b)
+{
+	for (uint16_t i = 0; b != NULL && i < b->nqueues; i++)
+		stop_queue(&b->queues[i]);
+}
+
 static void free_queue(struct block_queue *q)
 {
 	loop_source_deinit(&q->completions);
 	loop_source_deinit(&q->timer);
-	if (q->engine != NULL) {
-		(void)pthread_mutex_lock(&q->vq->lock);
-		q->vq->running = false;
-		disk_engine_drain(q->engine);
-		(void)pthread_mutex_unlock(&q->vq->lock);
-	}
 	q->engine = disk_engine_free(q->engine);
 	free(q->slots);
 }
@@ -506,6 +515,7 @@ struct block *block_free(struct block *b)
 {
 	if (b == NULL)
 		return NULL;
+	block_stop(b);
 	for (uint16_t i = 0; i < b->nqueues; i++)
 		free_queue(&b->queues[i]);
 	free(b->queues);

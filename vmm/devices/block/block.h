@@ -38,8 +38,13 @@ struct block_options {
 /* Open the disk; faults name what is wrong with the file. The rest of the options is borrowed. */
 V_MUST_CHECK int block_new(const struct block_options *options, struct block **out, struct verr *e);
 
-/* After its loops have ended and the guest has stopped; waits for what is in flight. Accepts NULL.
+/*
+ * Serve nothing any more, and wait for what is in flight. The guest has stopped; the loops still
+ * run, for io_uring cancels what a thread that ends has asked for. Accepts NULL.
  */
+void block_stop(struct block *block);
+
+/* After its loops have ended. Stops it, where that has not been done. Accepts NULL. */
 struct block *block_free(struct block *block);
 
 struct vdev *block_vdev(struct block *block);
