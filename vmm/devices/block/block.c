@@ -127,6 +127,12 @@ static void log_failure(struct block *b, const struct disk_io *io, int error)
 		    verbs[io->op], (unsigned long long)io->offset, strerror(error));
 }
 
+/* A write can be durable by itself; other changes need a flush behind them to be. */
+static bool needs_flush(const struct block *b, const struct disk_io *io)
+{
+	return b->durable_writes && (io->op == DISK_DISCARD || io->op == DISK_WRITE_ZEROES);
+}
+
 /* An operation of the engine's is complete. Lock of the queue held. */
 static void on_done(void *arg, struct disk_io *io)
 {
@@ -134,7 +140,10 @@ static void on_done(void *arg, struct disk_io *io)
 	struct slot *slot = (struct slot *)io;
 	uint32_t written = io->op == DISK_READ ? slot->request.chain.write_len : 0;
 
-	if (io->error == 0) {
+	if (io->error == 0 && needs_flush(q->block, io)) {
+		io->op = DISK_FLUSH;
+		q->engine->class->submit(q->engine, io);
+	} else if (io->error == 0) {
 		answer(q, slot, VIRTIO_BLK_S_OK, written);
 	} else if (io->error == EOPNOTSUPP) {
 		answer(q, slot, VIRTIO_BLK_S_UNSUPP, 0);

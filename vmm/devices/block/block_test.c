@@ -338,6 +338,12 @@ static void test_a_driver_that_cannot_flush(void **state)
 	driver_start(&f->d, &f->t, offered(f) & ~(1ULL << VIRTIO_BLK_F_FLUSH));
 	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, 0, 4096), VIRTIO_BLK_S_OK);
 	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, 0), VIRTIO_BLK_S_OK);
+	/* A discard is done when a flush behind it is. */
+	memset(driver_at(&f->d, DATA, 16), 0, 16);
+	put_le32(driver_at(&f->d, DATA + 8, 4), 8);
+	assert_int_equal(request(f, VIRTIO_BLK_T_DISCARD, 0, 16), VIRTIO_BLK_S_OK);
+	assert_int_equal(count_of(f, "discards"), 1);
+	assert_int_equal(count_of(f, "flushes"), 1);
 }
 
 static void test_readonly(void **state)
