@@ -30,9 +30,9 @@ class Kernels:
         return self.paths[name]
 
 
-def make_initramfs(path, files=None):
-    """volt-init and busybox, and files as {path in the guest: text}."""
-    extra = []
+def make_initramfs(path, files=None, binaries=None):
+    """volt-init and busybox, and files as {path in the guest: text}, binaries as {path: file}."""
+    extra = [f"{name}={source}" for name, source in (binaries or {}).items()]
     for name, text in (files or {}).items():
         source = path.with_name(path.name + "-" + name.replace("/", "-"))
         source.write_text(text)

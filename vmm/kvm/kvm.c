@@ -8,6 +8,9 @@
 
 #include "base/own.h"
 
+/* The kernel's, which KVM_COALESCED_MMIO_MAX is made from. */
+#define PAGE_SIZE 4096
+
 static int kvm_ioctl(struct kvm *kvm, int fd, unsigned long request, uintptr_t arg)
 {
 	counter_add(&kvm->ioctls, 1);
@@ -160,6 +163,15 @@ int kvm_vm_ioeventfd(struct kvm_vm *vm, int eventfd, uint64_t gpa, uint32_t valu
 	return 0;
 }
 
+int kvm_vm_coalesce(struct kvm_vm *vm, uint64_t gpa, uint32_t len, struct verr *e)
+{
+	struct kvm_coalesced_mmio_zone zone = {.addr = gpa, .size = len};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_REGISTER_COALESCED_MMIO, &zone) < 0)
+		return verr_os(e, "KVM_REGISTER_COALESCED_MMIO at %#llx", (unsigned long long)gpa);
+	return 0;
+}
+
 int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu, struct verr *e)
 {
 	void *run;
@@ -223,6 +235,33 @@ int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct ve
 	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_FPU, fpu) < 0)
 		return verr_os(e, "KVM_SET_FPU");
 	return 0;
+}
+
+struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
+{
+	/* The capability's value is the page, from the start of struct kvm_run. */
+	size_t offset = (size_t)kvm_vm_check(vm, KVM_CAP_COALESCED_MMIO) * PAGE_SIZE;
+
+	if (offset == 0 || offset + PAGE_SIZE > vcpu->kvm->run_size)
+		return NULL;
+	return (void *)((char *)vcpu->run + offset);
+}
+
+bool kvm_coalesced_empty(const struct kvm_coalesced_mmio_ring *ring)
+{
+	return __atomic_load_n(&ring->first, __ATOMIC_RELAXED) ==
+	       __atomic_load_n(&ring->last, __ATOMIC_RELAXED);
+}
+
+bool kvm_coalesced_next(struct kvm_coalesced_mmio_ring *ring, struct kvm_coalesced_mmio *out)
+{
+	uint32_t first = __atomic_load_n(&ring->first, __ATOMIC_RELAXED);
+
+	if (first == __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE))
+		return false;
+	*out = ring->coalesced_mmio[first % KVM_COALESCED_MMIO_MAX];
+	__atomic_store_n(&ring->first, (first + 1) % KVM_COALESCED_MMIO_MAX, __ATOMIC_RELEASE);
+	return true;
 }
 
 bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa)

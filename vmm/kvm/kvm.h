@@ -94,6 +94,12 @@ V_MUST_CHECK int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, stru
 V_MUST_CHECK int kvm_vm_ioeventfd(struct kvm_vm *vm, int eventfd, uint64_t gpa, uint32_t value,
 				  struct verr *e);
 
+/*
+ * KVM_REGISTER_COALESCED_MMIO: KVM puts writes to `len` bytes at `gpa` into the VM's ring, and the
+ * guest goes on; only what the ring has no room for exits. For what can wait until the next exit.
+ */
+V_MUST_CHECK int kvm_vm_coalesce(struct kvm_vm *vm, uint64_t gpa, uint32_t len, struct verr *e);
+
 /* --- vCPU --- */
 
 V_MUST_CHECK int kvm_vcpu_create(struct kvm_vm *vm, uint32_t id, struct kvm_vcpu *vcpu,
@@ -109,6 +115,16 @@ V_MUST_CHECK int kvm_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sre
 V_MUST_CHECK int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs,
 				    struct verr *e);
 V_MUST_CHECK int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e);
+/* The ring of the VM's coalesced writes, there for as long as this vCPU; NULL: this KVM has none.
+ */
+struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vm *vm, struct kvm_vcpu *vcpu);
+
+/* Any thread: is there nothing to take? */
+bool kvm_coalesced_empty(const struct kvm_coalesced_mmio_ring *ring);
+
+/* Take the oldest write; false when there is none. One thread at a time. */
+bool kvm_coalesced_next(struct kvm_coalesced_mmio_ring *ring, struct kvm_coalesced_mmio *out);
+
 /* KVM_TRANSLATE: the guest physical address of a linear one; false when it is not mapped. */
 bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 

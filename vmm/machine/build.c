@@ -191,6 +191,7 @@ static struct machine *machine_alloc(const struct config *config, struct loop *l
 	m->ended = m->panic = (struct loop_source)LOOP_SOURCE_INIT;
 	m->stop_timer = m->panic_timer = (struct loop_source)LOOP_SOURCE_INIT;
 	(void)pthread_mutex_init(&m->park_lock, NULL);
+	(void)pthread_mutex_init(&m->acks_lock, NULL);
 	(void)pthread_cond_init(&m->park_cond, NULL);
 	return m;
 }
@@ -247,6 +248,7 @@ struct machine *machine_free(struct machine *m)
 	free(m->initrd_path);
 	(void)pthread_cond_destroy(&m->park_cond);
 	(void)pthread_mutex_destroy(&m->park_lock);
+	(void)pthread_mutex_destroy(&m->acks_lock);
 	free(m);
 	return NULL;
 }

@@ -72,6 +72,10 @@ struct machine {
 	/* Number n is reached through window n, and interrupts on line n. */
 	struct virtio_mmio virtio[LAYOUT_VIRTIO_MAX];
 	size_t nvirtio;
+
+	/* Acknowledged interrupts, which KVM keeps until the next exit; NULL: each is an exit. */
+	struct kvm_coalesced_mmio_ring *acks;
+	pthread_mutex_t acks_lock; /* who takes from it */
 	struct disk disks[LAYOUT_VIRTIO_MAX];
 	size_t ndisks;
 	struct rng *rng;

@@ -140,7 +140,10 @@ static int connect_one(struct machine *m, size_t index, struct verr *e)
 		if (kvm_vm_ioeventfd(&m->vm, dev->queues[q].kick,
 				     window_of(index) + VIRTIO_MMIO_QUEUE_NOTIFY, q, e) < 0)
 			return -1;
-	return 0;
+	if (m->acks == NULL)
+		return 0;
+	return kvm_vm_coalesce(&m->vm, window_of(index) + VIRTIO_MMIO_INTERRUPT_ACK,
+			       sizeof(uint32_t), e);
 }
 
 /* The log has its place only now. */
@@ -160,6 +163,8 @@ int virtio_connect(struct machine *m, struct verr *e)
 {
 	for (size_t i = 0; i < m->ndisks; i++)
 		log_disk(&m->disks[i]);
+	if (m->nvirtio > 0)
+		m->acks = kvm_coalesced_ring(&m->vm, &m->vcpus[0].kvm);
 	for (size_t i = 0; i < m->nvirtio; i++)
 		if (connect_one(m, i, e) < 0)
 			return -1;
@@ -170,7 +175,8 @@ int virtio_connect(struct machine *m, struct verr *e)
 	return 0;
 }
 
-bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write)
+static bool access_window(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
+			  bool is_write)
 {
 	uint64_t index = (gpa - LAYOUT_VIRTIO_MMIO) / LAYOUT_VIRTIO_MMIO_STRIDE;
 	uint32_t offset = (uint32_t)(gpa % LAYOUT_VIRTIO_MMIO_STRIDE);
@@ -182,6 +188,26 @@ bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
 	else
 		virtio_mmio_read(&m->virtio[index], offset, data, len);
 	return true;
+}
+
+/* What the guest has acknowledged without an exit: before anything that it does afterwards. */
+static void take_acks(struct machine *m)
+{
+	struct kvm_coalesced_mmio write;
+
+	if (m->acks == NULL || kvm_coalesced_empty(m->acks))
+		return;
+	(void)pthread_mutex_lock(&m->acks_lock);
+	while (kvm_coalesced_next(m->acks, &write))
+		(void)access_window(m, write.phys_addr, write.data,
+				    MIN(write.len, sizeof(write.data)), true);
+	(void)pthread_mutex_unlock(&m->acks_lock);
+}
+
+bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write)
+{
+	take_acks(m);
+	return access_window(m, gpa, data, len, is_write);
 }
 
 /* --- the end --- */

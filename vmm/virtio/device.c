@@ -112,7 +112,7 @@ void vqueue_kick(const struct vqueue *vq)
 
 static void interrupt_config(struct vdev *dev)
 {
-	atomic_fetch_or(&dev->interrupt, VIRTIO_MMIO_INT_CONFIG);
+	atomic_store(&dev->interrupt, VIRTIO_MMIO_INT_CONFIG); /* not seen */
 	counter_add(&dev->counters.interrupts, 1);
 	signal_eventfd(dev->irq);
 }

@@ -68,7 +68,7 @@ struct vdev_class {
 struct vdev_counters {
 	counter notifications; /* taken from the eventfd */
 	counter interrupts;
-	counter accesses;     /* to registers, each an exit to the monitor */
+	counter accesses;     /* to registers */
 	counter bad_accesses; /* refused ones among them */
 	counter broken;       /* times the driver broke a rule and the device stopped */
 	counter resets;
@@ -89,11 +89,17 @@ struct vdev {
 	uint64_t features; /* lock; negotiated */
 
 	_Atomic uint32_t status;     /* VIRTIO_CONFIG_S_*; written under `lock`, but NEEDS_RESET */
-	_Atomic uint32_t interrupt;  /* VIRTIO_MMIO_INT_CONFIG, or nothing */
+	_Atomic uint32_t interrupt;  /* VIRTIO_MMIO_INT_CONFIG, VDEV_CONFIG_SEEN, both or nothing */
 	_Atomic uint32_t generation; /* of the configuration space */
 	struct log_limit limit;
 	struct vdev_counters counters;
 };
+
+/*
+ * The driver has read that the configuration changed. An acknowledgement clears only what was seen:
+ * it may come late, after a further change that the driver does not know of yet.
+ */
+#define VDEV_CONFIG_SEEN (1U << 8)
 
 /* What every device offers: VIRTIO 1.2's interface, indirect descriptors, event indices. */
 #define VDEV_FEATURES                                                       \

@@ -350,11 +350,24 @@ static bool write_register(struct virtio_mmio *t, uint32_t offset, uint32_t valu
  * always said once the driver runs: an interrupt without one is legal (2.3), and with nothing to
  * clear no acknowledgement can be lost against the next interrupt.
  */
-static uint32_t interrupt_status(const struct vdev *dev)
+static uint32_t interrupt_status(struct vdev *dev)
 {
 	uint32_t runs = atomic_load(&dev->status) & VIRTIO_CONFIG_S_DRIVER_OK;
+	uint32_t changed = VIRTIO_MMIO_INT_CONFIG;
 
-	return (runs ? VIRTIO_MMIO_INT_VRING : 0) | atomic_load(&dev->interrupt);
+	/* Whether it is seen for the first time or again, now it is. */
+	if (!atomic_compare_exchange_strong(&dev->interrupt, &changed,
+					    VIRTIO_MMIO_INT_CONFIG | VDEV_CONFIG_SEEN))
+		changed &= VIRTIO_MMIO_INT_CONFIG;
+	return (runs ? VIRTIO_MMIO_INT_VRING : 0) | changed;
+}
+
+static void acknowledge(struct vdev *dev, uint32_t bits)
+{
+	uint32_t seen = VIRTIO_MMIO_INT_CONFIG | VDEV_CONFIG_SEEN;
+
+	if (bits & VIRTIO_MMIO_INT_CONFIG)
+		(void)atomic_compare_exchange_strong(&dev->interrupt, &seen, 0);
 }
 
 void virtio_mmio_read(struct virtio_mmio *t, uint32_t offset, uint8_t *data, uint32_t len)
@@ -389,7 +402,7 @@ void virtio_mmio_write(struct virtio_mmio *t, uint32_t offset, const uint8_t *da
 
 	counter_add(&dev->counters.accesses, 1);
 	if (offset == VIRTIO_MMIO_INTERRUPT_ACK && len == sizeof(uint32_t)) {
-		atomic_fetch_and(&dev->interrupt, ~le32(data));
+		acknowledge(dev, le32(data));
 		return;
 	}
 	(void)pthread_mutex_lock(&dev->lock);

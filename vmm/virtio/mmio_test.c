@@ -420,6 +420,27 @@ static void test_configuration_space(void **state)
 	assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
 }
 
+/* KVM keeps acknowledgements for later: one that comes after a second change clears only the first.
+ */
+static void test_a_late_acknowledgement(void **state)
+{
+	struct fixture *f = *state;
+
+	driver_start(&f->d, &f->t, FEATURES);
+	for (int round = 0; round < 2; round++) {
+		(void)pthread_mutex_lock(&f->p.dev.lock);
+		vdev_config_changed(&f->p.dev);
+		(void)pthread_mutex_unlock(&f->p.dev.lock);
+		reg_write(&f->t, VIRTIO_MMIO_INTERRUPT_ACK, 3); /* of what was read before */
+		assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+		assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+	}
+	reg_write(&f->t, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+	reg_write(&f->t, VIRTIO_MMIO_INTERRUPT_ACK, 2);
+	assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_INTERRUPT_STATUS), 1);
+}
+
 /* Every size at and past every register: nothing but what the device has is read or written. */
 static void test_every_access(void **state)
 {
@@ -463,6 +484,7 @@ int main(void)
 		TEST(test_a_broken_rule_needs_a_reset),
 		TEST(test_the_loop_does_not_wait_for_a_reset),
 		TEST(test_configuration_space),
+		TEST(test_a_late_acknowledgement),
 		TEST(test_every_access),
 	};
 

@@ -24,7 +24,7 @@
 #define QUEUE_SIZE_MAX 256
 
 /* The most buffers of one chain: what a device offers its driver stays below (blk: seg_max). */
-#define QUEUE_CHAIN_MAX 130
+#define QUEUE_CHAIN_MAX 256
 
 /* What the driver has set up: entries, and the guest physical addresses of the three areas. */
 struct queue_setup {

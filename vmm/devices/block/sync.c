@@ -57,14 +57,19 @@ static struct disk_io *list_take(struct io_list *l)
 	return io;
 }
 
+/* The event is written without the lock, which whoever it wakes takes first. */
 static void add_done(struct sync_engine *s, struct disk_io *io)
 {
 	uint64_t one = 1;
+	bool first;
 
-	if (s->done.first == NULL)
-		(void)!write(s->engine.event, &one, sizeof(one));
+	(void)pthread_mutex_lock(&s->lock);
+	first = s->done.first == NULL;
 	list_add(&s->done, io);
 	(void)pthread_cond_signal(&s->completed);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (first)
+		(void)!write(s->engine.event, &one, sizeof(one));
 }
 
 /* One operation, then the end of the workers' queue again, so that no disk keeps them all. */
@@ -78,11 +83,11 @@ static void run(struct job *job)
 	(void)pthread_mutex_lock(&s->lock);
 	io = list_take(&s->pending);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (io != NULL)
+	if (io != NULL) {
 		io->error = disk_file_do(s->file, io);
-	(void)pthread_mutex_lock(&s->lock);
-	if (io != NULL)
 		add_done(s, io);
+	}
+	(void)pthread_mutex_lock(&s->lock);
 	more = s->pending.first != NULL;
 	j->busy = more;
 	/* Under the lock: once it is not busy, and let go of, the engine may be gone. */
@@ -94,6 +99,7 @@ static void run(struct job *job)
 static void submit(struct disk_engine *engine, struct disk_io *io)
 {
 	struct sync_engine *s = (struct sync_engine *)engine;
+	struct sync_job *idle = NULL;
 
 	engine->inflight++;
 	if (io->op == DISK_READ && io->len <= CACHED_READ_MAX &&
@@ -103,13 +109,14 @@ static void submit(struct disk_engine *engine, struct disk_io *io)
 	}
 	(void)pthread_mutex_lock(&s->lock);
 	list_add(&s->pending, io);
-	for (size_t i = 0; i < SYNC_JOBS; i++)
-		if (!s->jobs[i].busy) {
-			s->jobs[i].busy = true;
-			workers_add(s->workers, &s->jobs[i].job);
-			break;
-		}
+	for (size_t i = 0; i < SYNC_JOBS && idle == NULL; i++)
+		if (!s->jobs[i].busy)
+			idle = &s->jobs[i];
+	if (idle != NULL)
+		idle->busy = true;
 	(void)pthread_mutex_unlock(&s->lock);
+	if (idle != NULL)
+		workers_add(s->workers, &idle->job);
 }
 
 static void commit(struct disk_engine *engine)

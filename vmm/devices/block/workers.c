@@ -95,6 +95,7 @@ void workers_add(struct workers *w, struct job *job)
 	(void)pthread_mutex_lock(&w->lock);
 	*w->last = job;
 	w->last = &job->next;
-	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
+	/* Not under the lock, which whoever wakes takes first. */
+	(void)pthread_cond_signal(&w->more);
 }
