@@ -5,8 +5,8 @@ import pytest
 
 from hostile import DISK_SIZE, attack, sector  # noqa: F401
 from virtio_driver import (BLK_DISCARD, BLK_WRITE_ZEROES, DATA, HEADERS, INDIRECT, INDIRECT_DESC, IOERR, NEEDS_RESET,
-                           OK, RUNS, STATUS, T_DISCARD, T_FLUSH, T_GET_ID, T_IN, T_OUT, T_WRITE_ZEROES, UNANSWERED,
-                           UNSUPP, VERSION_1, WRITE, Queue)
+                           OK, RUNS, SEGMENTS, STATUS, T_DISCARD, T_FLUSH, T_GET_ID, T_IN, T_OUT, T_WRITE_ZEROES,
+                           UNANSWERED, UNSUPP, VERSION_1, WRITE, Queue)
 
 CAPACITY = DISK_SIZE // 512
 TABLE = 0x280000
@@ -137,8 +137,9 @@ def test_as_much_as_there_is(attack):  # noqa: F811
     disk = attack.disk
     for more in (0, 1):
         disk.start_disk(VERSION_1 | INDIRECT_DESC)
-        data = [(DATA + 8192 * i, 8192) for i in range(128)]
-        data[-1:] = [(DATA + 8192 * 127, 4096), (DATA + 8192 * 127 + 4096, 4096)] if more else data[-1:]
+        data = [(DATA + 4096 * i, 4096) for i in range(SEGMENTS - 1)]
+        last, rest = DATA + 4096 * (SEGMENTS - 1), DISK_SIZE - 4096 * (SEGMENTS - 1)
+        data += [(last, 4096), (last + 4096, rest - 4096)] if more else [(last, rest)]
         buffers, status = disk.buffers(T_IN, data=data)
         disk.queue.chain(*buffers, table=TABLE)
         disk.queue.describe(0, TABLE, 16 * len(buffers), INDIRECT)

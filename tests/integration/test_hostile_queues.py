@@ -8,7 +8,7 @@ import pytest
 import volt
 from hostile import attack  # noqa: F401
 from virtio_driver import (DATA, EVENT_IDX, INDIRECT, INDIRECT_DESC, NEEDS_RESET, NEXT, OK, QUEUE_NOTIFY, QUEUE_READY,
-                           RINGS, RUNS, STATUS, T_IN, T_OUT, VERSION_1, WRITE, Device, Queue)
+                           RINGS, RUNS, SEGMENTS, STATUS, T_IN, T_OUT, VERSION_1, WRITE, Device, Queue)
 
 MEMORY = 128 << 20
 TABLE = 0x280000  # an indirect one
@@ -158,7 +158,7 @@ BAD_TABLES = {
     "loop": [indirect((DATA, length, NEXT, 0)) for length in (0, 16)]
     + [indirect((DATA, length, NEXT, 1), (DATA, length, NEXT, 0)) for length in (0, 16)],
     "loop in a giant table": [indirect((DATA, 0, NEXT, 0), length=64 << 20)],
-    "more buffers than any": [indirect(*[(DATA, 1, NEXT, i + 1) for i in range(200)], (DATA, 1, WRITE))],
+    "more buffers than any": [indirect(*[(DATA, 1, NEXT, i + 1) for i in range(SEGMENTS + 2)], (DATA, 1, WRITE))],
     "more descriptors than any": [indirect(*[(DATA, 0, NEXT, i + 1) for i in range(600)], (DATA, 1, WRITE))],
     "order": [indirect((DATA, 512, WRITE | NEXT, 1), (DATA, 16, 0))],
     "sum overflows": [indirect(*[(0, 64 << 20, NEXT, i + 1) for i in range(64)], (DATA, 1, WRITE))],

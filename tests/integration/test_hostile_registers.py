@@ -4,11 +4,11 @@ and counted, the guest goes on, and after a reset the device works."""
 import pytest
 
 from hostile import DISK_SIZE, attack  # noqa: F401
-from virtio_driver import (ACKNOWLEDGE, CONFIG, CONFIG_GENERATION, DEVICE_FEATURES, DEVICE_FEATURES_SEL, DEVICE_ID, DRIVER,
-                           DRIVER_FEATURES, DRIVER_FEATURES_SEL, DRIVER_OK, EVENT_IDX, FAILED, FEATURES_OK,
+from virtio_driver import (ACKNOWLEDGE, CONFIG, CONFIG_GENERATION, DEVICE_FEATURES, DEVICE_FEATURES_SEL, DEVICE_ID,
+                           DRIVER, DRIVER_FEATURES, DRIVER_FEATURES_SEL, DRIVER_OK, EVENT_IDX, FAILED, FEATURES_OK,
                            INTERRUPT_ACK, INTERRUPT_STATUS, LENGTH, MAGIC, NEEDS_RESET, OK, QUEUE_AVAIL, QUEUE_DESC,
                            QUEUE_NOTIFY, QUEUE_NUM, QUEUE_NUM_MAX, QUEUE_READY, QUEUE_SEL, QUEUE_USED, RINGS, RUNS,
-                           STATUS, STRIDE, T_IN, VENDOR_ID, VERSION, VERSION_1, WINDOWS, Queue)
+                           SEGMENTS, STATUS, STRIDE, T_IN, VENDOR_ID, VERSION, VERSION_1, WINDOWS, Queue)
 
 MEMORY = 128 << 20  # by default
 SIZES = (1, 2, 4, 8)
@@ -250,7 +250,7 @@ def test_rings_where_they_cannot_be(attack, register):  # noqa: F811
 
 def expected_config():
     """The first bytes of the configuration space, which do not depend on the host's files."""
-    return (DISK_SIZE // 512).to_bytes(8, "little") + bytes(4) + (128).to_bytes(4, "little")
+    return (DISK_SIZE // 512).to_bytes(8, "little") + bytes(4) + SEGMENTS.to_bytes(4, "little")
 
 
 def test_every_offset_read_with_every_size(attack):  # noqa: F811

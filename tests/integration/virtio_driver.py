@@ -17,6 +17,7 @@ RUNS = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK
 
 VERSION_1, INDIRECT_DESC, EVENT_IDX = 1 << 32, 1 << 28, 1 << 29
 NEXT, WRITE, INDIRECT = 1, 2, 4
+SEGMENTS = 254  # of one disk request, beside header and status: what the configuration space says
 
 BLK_FLUSH, BLK_DISCARD, BLK_WRITE_ZEROES = 1 << 9, 1 << 13, 1 << 14
 T_IN, T_OUT, T_FLUSH, T_GET_ID, T_DISCARD, T_WRITE_ZEROES = 0, 1, 4, 8, 11, 13
