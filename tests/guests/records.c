@@ -3,13 +3,13 @@
  * A Linux guest's program for tests of what a flush promises: it writes records and says which of
  * them are durable.
  *
- *	records WRITERS ROUNDS FILE...
+ *	records ROUNDS MOST FILE...
  *
- * There are as many FILEs (or disks) as WRITERS. Writer w appends, ROUNDS times (0: for ever), one
- * to four records of 4 KiB to FILE w, flushes, and only then prints "ack W N": its records 0 to N-1
- * are durable. A record is its writer and its number, as two 32-bit numbers, over and over. A disk
- *is written from its start, and until it is full. An error is printed ("error W N ERRNO"), and ends
- *the writer.
+ * Each FILE (or disk) has a writer, all at once. Writer W appends, ROUNDS times (0: for ever), one
+ * to MOST (4 or less) records of 4 KiB to its file, flushes, and only then prints "ack W N": its
+ * records 0 to N-1 are durable. A record is its writer and its number, two 32-bit numbers, over and
+ * over. A disk is written from its start. An error is printed ("error W N ERRNO"), and ends the
+ * writer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define RECORD 4096
-#define MOST 4
+#define MOST 4U
 
 static uint32_t buffer[MOST * RECORD / sizeof(uint32_t)];
 
@@ -61,13 +61,13 @@ static int append(int fd, uint32_t writer, uint32_t first, uint32_t count)
 	return n < 0 || (size_t)n != len || fdatasync(fd) < 0 ? errno : 0;
 }
 
-static int run(uint32_t writer, uint32_t rounds, const char *path)
+static int run(uint32_t writer, uint32_t rounds, uint32_t most, const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644), error = fd < 0 ? errno : 0;
 	uint32_t n = 0;
 
 	for (uint32_t round = 0; error == 0 && (rounds == 0 || round < rounds); round++) {
-		uint32_t count = 1 + (round + writer) % MOST;
+		uint32_t count = 1 + (round + writer) % most;
 
 		error = append(fd, writer, n, count);
 		if (error == 0) {
@@ -82,15 +82,15 @@ static int run(uint32_t writer, uint32_t rounds, const char *path)
 
 int main(int argc, char **argv)
 {
-	uint32_t writers = argc > 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	uint32_t rounds = argc > 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+	uint32_t rounds = argc > 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+	uint32_t most = argc > 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
 	int status, failed = 0;
 
-	if (writers == 0 || (uint32_t)argc != 3 + writers)
+	if (most == 0 || most > MOST)
 		return 2;
-	for (uint32_t w = 0; w < writers; w++)
+	for (uint32_t w = 0; w < (uint32_t)argc - 3; w++)
 		if (fork() == 0)
-			_exit(run(w, rounds, argv[3 + w]));
+			_exit(run(w, rounds, most, argv[3 + w]));
 	while (wait(&status) >= 0)
 		failed |= status != 0;
 	return failed;

@@ -111,9 +111,9 @@ def missing_in_file(path, writer, count):
 class RecordsGuest(Guest):
     """A guest that runs `records` on files that `prepare`, a shell's words, makes reachable."""
 
-    def __init__(self, folder, initrd, *options, writers, rounds=0, files=None, prepare="true"):
+    def __init__(self, folder, initrd, *options, writers, rounds=0, most=4, files=None, prepare="true"):
         files = files or [f"/dev/vd{'abcdefgh'[w]}" for w in range(writers)]
-        words = f"{prepare} && exec records {writers} {rounds} {' '.join(files)}"
+        words = f"{prepare} && exec records {rounds} {most} {' '.join(files)}"
         super().__init__(folder, own_kernel(), initrd, "--memory", "64M", *options, command=["sh", "-c", words])
 
     def __enter__(self):

@@ -82,7 +82,7 @@ def traced(tmp_path, initrd, engine, cache):
     with disks.mounted(image, tmp_path / "host", "-o", "loop"), tracing([*EVENTS[engine], "kvm/kvm_set_irq"]) as trace:
         disks.sparse(file, 16)
         guest = disks.RecordsGuest(tmp_path, initrd, "--drive",
-                                   f"path={file},engine={engine},cache={cache},id=d", writers=1, rounds=ROUNDS)
+                                   f"path={file},engine={engine},cache={cache},id=d", writers=1, rounds=ROUNDS, most=1)
         result = guest.finish()
         assert result.status == 0, result.out + result.log
         count = disks.acked(result.out)[0]
