@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/own.h"
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 
 #define PROGRAM "mmdebstrap"
 #define REMEDY "apt-get install mmdebstrap uidmap"

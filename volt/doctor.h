@@ -2,7 +2,7 @@
 #ifndef VOLT_VOLT_DOCTOR_H
 #define VOLT_VOLT_DOCTOR_H
 
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 extern const struct verb doctor_verb;
 

@@ -8,7 +8,7 @@
 #include "base/checked.h"
 #include "base/own.h"
 #include "volt/ext4_priv.h"
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 
 #define INODE_BYTES 256
 #define LOG_GROUPS_PER_FLEX 4

@@ -2,7 +2,7 @@
 #ifndef VOLT_VOLT_KERNEL_H
 #define VOLT_VOLT_KERNEL_H
 
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 extern const struct verb kernel_verb;
 

@@ -10,7 +10,7 @@
 #include "volt/kernel.h"
 #include "volt/kernel_add.h"
 #include "volt/kernel_file.h"
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 #include "volt/recipe.h"
 
 #define DEFAULT_NAME "volt"

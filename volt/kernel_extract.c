@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "volt/kernel.h"
 #include "volt/kernel_file.h"
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 #include "volt/vmlinux.h"
 
 enum { OUTPUT };

@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "base/sys.h"
 #include "volt/unpack.h"
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 /* What every Linux says of itself when it starts. */
 static const char banner[] = "Linux version ";

@@ -11,7 +11,7 @@
 #include "volt/kernel_file.h"
 #include "volt/kernel_initrd.h"
 #include "volt/kernel_pick.h"
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 #include "volt/volt_init.h"
 
 enum { NAME, MODULES };

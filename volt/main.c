@@ -5,16 +5,11 @@
  *
  * A verb is one file with one `const struct verb`, and one line here.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "version.h"
 #include "volt/doctor.h"
 #include "volt/kernel.h"
 #include "volt/rootfs.h"
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
 	&doctor_verb,
@@ -34,34 +29,7 @@ static const struct verb root = {
 	.verbs_count = ARRAY_LEN(verbs),
 };
 
-/*
- * A standard descriptor that whoever started us closed must not become one of our files, for our
- * lines would go there. Read-only: writing to it fails, as it should.
- */
-static void fill_standard_fds(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDONLY);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 int main(int argc, char *argv[])
 {
-	int status = STATUS_OK;
-
-	fill_standard_fds();
-	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		printf("volt %s\n", VOLT_VERSION);
-	else
-		status = verb_main(&root, root.name, argc, argv);
-	/* An answer that nobody got is a failure. */
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		perror("volt: standard output");
-		return status == STATUS_OK ? STATUS_FAILED : status;
-	}
-	return status;
+	return verb_program(&root, VOLT_VERSION, argc, argv);
 }

@@ -2,7 +2,7 @@
 #ifndef VOLT_VOLT_ROOTFS_H
 #define VOLT_VOLT_ROOTFS_H
 
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 extern const struct verb rootfs_verb;
 

@@ -15,7 +15,7 @@
 #include <sys/xattr.h>
 
 #include "base/own.h"
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 #include "volt/source_priv.h"
 
 #define READ_BYTES MIB(1)

@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/bytes.h"
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 #include "volt/source_priv.h"
 
 #define READ_BYTES MIB(1)

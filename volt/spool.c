@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "base/own.h"
-#include "volt/interrupt.h"
-#include "volt/outfile.h"
+#include "cli/interrupt.h"
+#include "cli/outfile.h"
 
 #define COPY_BYTES KIB(64)
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 
 #define PREFIX ".new."
 #define LOCK ".lock"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of this room share: files made of bytes, a tiny kernel, folders that go away. */
+/* What the tests of this room share: a tiny kernel. */
 #ifndef VOLT_VOLT_VOLT_TEST_H
 #define VOLT_VOLT_VOLT_TEST_H
 
@@ -11,16 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/own.h"
-#include "base/test.h"
-
-static inline int test_file(const void *bytes, size_t len)
-{
-	int fd = memfd_create("test", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
-	return fd;
-}
+#include "base/test_files.h"
 
 /* An ELF-64 kernel with a segment and a note for PVH, and then room for a test's own bytes. */
 struct test_kernel {
@@ -54,23 +45,5 @@ struct test_kernel {
 			 .name = "Xen",                                                           \
 			 .entry = 0x100000},                                                      \
 	}
-
-/* A folder under /tmp; cmocka's teardown removes it and all that is in it. */
-static inline int test_folder_make(void **state)
-{
-	char *path = strdup("/tmp/volt-test.XXXXXX");
-
-	*state = path;
-	return path != NULL && mkdtemp(path) != NULL ? 0 : -1;
-}
-
-static inline int test_folder_remove(void **state)
-{
-	auto_free char *path = *state;
-	char command[128];
-
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", path);
-	return system(command); /* NOLINT(cert-env33-c): a name of our own */
-}
 
 #endif

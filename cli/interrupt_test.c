@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 
 #include <fcntl.h>
 #include <signal.h>
 
-#include "volt/volt_test.h"
+#include "base/test_files.h"
 
 /* In this order: a signal that came is not forgotten. */
 static void test_signals(void **state)

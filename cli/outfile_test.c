@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
-#include "volt/volt_test.h"
+#include "base/test_files.h"
 
 static void assert_content(const char *path, const char *text)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/interrupt.h"
+#include "cli/interrupt.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/outfile.h"
+#include "cli/outfile.h"
 
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a verb of `volt` is: its names, its options and what it does, in one row. Help texts and
+ * What a verb of a command is: its names, its options and what it does, in one row. Help texts and
  * the reading of the command line come from the rows; main.c has the list of all verbs.
  */
-#ifndef VOLT_VOLT_VERB_H
-#define VOLT_VOLT_VERB_H
+#ifndef VOLT_CLI_VERB_H
+#define VOLT_CLI_VERB_H
 
 #include <stddef.h>
 
@@ -52,6 +52,12 @@ struct verb {
 
 /* Run the verb that argv[0] names. `path` is how the user called it, as "volt kernel". */
 int verb_main(const struct verb *verb, const char *path, int argc, char *const argv[]);
+
+/*
+ * What a program's main() does: run the verb that the command line names, or print the version.
+ * Returns the exit status; an answer that nobody got on stdout is a failure.
+ */
+int verb_program(const struct verb *root, const char *version, int argc, char *const argv[]);
 
 /* A line on stderr about work that takes a while, where somebody watches: a terminal. */
 void verb_progress(const char *fmt, ...) V_PRINTF(1, 2);

@@ -3,8 +3,8 @@
  * Work that is told to end (Ctrl-C, SIGTERM, SIGHUP) and has something to clear first. Signals are
  * the process's, and so is the note that one came: where it is, is said in CONTRIBUTING.md.
  */
-#ifndef VOLT_VOLT_INTERRUPT_H
-#define VOLT_VOLT_INTERRUPT_H
+#ifndef VOLT_CLI_INTERRUPT_H
+#define VOLT_CLI_INTERRUPT_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/verb.h"
+#include "cli/verb.h"
 
-#include "volt/volt_test.h"
+#include "base/test_files.h"
 
 enum { FLAG, VALUE };
 

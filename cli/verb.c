@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "volt/verb.h"
+#include "cli/verb.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -188,6 +189,37 @@ int verb_main(const struct verb *v, const char *path, int argc, char *const argv
 	}
 	fprintf(stderr, "%s: %s: unknown verb; see %s --help\n", path, argv[1], path);
 	return STATUS_USAGE;
+}
+
+/*
+ * A standard descriptor that whoever started us closed must not become one of our files, for our
+ * lines would go there. Read-only: writing to it fails, as it should.
+ */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+int verb_program(const struct verb *root, const char *version, int argc, char *const argv[])
+{
+	int status = STATUS_OK;
+
+	fill_standard_fds();
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		printf("%s %s\n", root->name, version);
+	else
+		status = verb_main(root, root->name, argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "%s: standard output: %s\n", root->name, strerror(errno));
+		return status == STATUS_OK ? STATUS_FAILED : status;
+	}
+	return status;
 }
 
 void verb_progress(const char *fmt, ...)

@@ -3,8 +3,8 @@
  * A file that appears under its name when it is complete, or not at all: written beside the name,
  * made durable, and renamed.
  */
-#ifndef VOLT_VOLT_OUTFILE_H
-#define VOLT_VOLT_OUTFILE_H
+#ifndef VOLT_CLI_OUTFILE_H
+#define VOLT_CLI_OUTFILE_H
 
 #include <limits.h>
 #include <stddef.h>

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs share. */
+#ifndef STELLARIUM_CLI_COMMON_H
+#define STELLARIUM_CLI_COMMON_H
+
+#include <jansson.h>
+
+#include "cli/verb.h"
+#include "stellarium/include/stellarium.h"
+
+extern const struct verb init_verb, import_verb, export_verb, ls_verb, info_verb, clone_verb,
+	rm_verb, gc_verb, verify_verb, stat_verb, diff_verb;
+
+/* Rows that several verbs have. */
+#define COMMON_CUT                                                            \
+	{                                                                     \
+		.name = "cut", .value = "HOW", .help = "page, fastcdc, fixed" \
+	}
+#define COMMON_CHUNK_SIZE                                            \
+	{                                                            \
+		.name = "chunk-size", .value = "SIZE",               \
+		.help = "of chunks, on average; a power of two: 64K" \
+	}
+#define COMMON_CODEC                                                                            \
+	{                                                                                       \
+		.name = "codec", .value = "CODEC", .help = "zstd, zstd:1 to zstd:19, lz4, none" \
+	}
+#define COMMON_JSON                                       \
+	{                                                 \
+		.name = "json", .help = "one JSON object" \
+	}
+
+/* Read --cut, --chunk-size and --codec, each NULL where it is not given, into `o`. */
+V_MUST_CHECK int common_options(const char *cut, const char *size, const char *codec,
+				struct stel_options *o, struct verr *e);
+
+/* Print and free; the status of a verb. */
+V_MUST_CHECK int common_print_json(json_t *json, struct verr *e);
+
+/* "17.3 MiB"; the buffer is returned. */
+#define COMMON_SIZE 32
+const char *common_size(uint64_t bytes, char out[COMMON_SIZE]);
+
+/* Work on a store, and what ends it. */
+typedef int common_fn(struct stel *s, const struct verb_args *args, struct verr *e);
+
+/* Open the store args->operands[0], do it, close it; interrupts end it in order. */
+V_MUST_CHECK int common_with_store(common_fn *work, const struct verb_args *args, struct verr *e);
+
+/* A bar on a terminal; and an interrupt ends the work. */
+struct common_progress {
+	const char *what;
+	uint64_t drawn_ns, started_ns;
+	bool drawn;
+};
+
+struct stel_watch common_progress(struct common_progress *p, const char *what);
+void common_progress_end(struct common_progress *p); /* takes the bar away */
+
+#endif

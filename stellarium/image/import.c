@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Import: a short pipeline over a ring of batches. This thread reads and splits (fill), asks the
+ * store what it has already (know), and writes (store), all in the image's order, so that the same
+ * image gives the same packs; the pool hashes between fill and know, and compresses, what is new
+ *and nothing else, between know and store.
+ *
+ *	tail ... known ... head        store <- compress <- know <- hash <- fill
+ */
+#include <stdlib.h>
+
+#include "stellarium/chunk/hash.h"
+#include "stellarium/image/image.h"
+#include "stellarium/image/import_batch.h"
+#include "stellarium/image/manifest.h"
+#include "stellarium/image/names.h"
+#include "stellarium/store/options.h"
+#include "stellarium/store/writer.h"
+
+#define BATCHES 8
+
+struct import {
+	struct stel *s;
+	struct stel_options options;
+	const struct stel_watch *watch;
+	struct stel_import *out;
+	struct input input;
+	struct chunk_cut cut;
+	struct writer writer;
+	struct manifest_builder tree;
+	struct pool *pool;
+	struct batch batches[BATCHES];
+	size_t head, known, tail; /* counted from the start of the image */
+	uint64_t offset;
+	bool end;
+};
+
+static int emit_node(void *ctx, const struct stel_id *id, struct bytes node, struct verr *e)
+{
+	struct import *m = ctx;
+	struct packer_chunk chunk = {.id = *id,
+				     .raw = (uint32_t)node.len,
+				     .codec = STEL_CODEC_NONE,
+				     .kind = PACK_NODE,
+				     .stored = node};
+
+	switch (writer_know(&m->writer, id, e)) {
+	case WRITER_FAULT:
+		return -1;
+	case WRITER_KNOWN:
+		return 0;
+	case WRITER_NEW:
+		break;
+	}
+	m->out->stored_new += node.len;
+	return writer_add(&m->writer, &chunk, e);
+}
+
+static int fill(struct import *m, struct verr *e)
+{
+	struct batch *b = &m->batches[m->head % BATCHES];
+	const struct batch *before = &m->batches[(m->head + BATCHES - 1) % BATCHES];
+
+	if (batch_fill(b, before, &m->input, &m->cut, &m->offset, &m->end, e) < 0)
+		return -1;
+	m->head++;
+	b->job.run = batch_hash;
+	pool_submit(m->pool, &b->job);
+	return watch_go_on(m->watch, m->offset, m->input.size, e);
+}
+
+static int know(struct import *m, struct verr *e)
+{
+	struct batch *b = &m->batches[m->known % BATCHES];
+
+	pool_wait(m->pool, &b->job);
+	for (size_t i = 0; i < b->count; i++) {
+		struct batch_piece *piece = &b->pieces[i];
+		enum writer_result r;
+
+		if (piece->zero)
+			continue;
+		r = writer_know(&m->writer, &piece->id, e);
+		if (r == WRITER_FAULT)
+			return -1;
+		piece->fresh = r == WRITER_NEW;
+	}
+	m->known++;
+	b->job.run = batch_pack;
+	pool_submit(m->pool, &b->job);
+	return 0;
+}
+
+static int store_piece(struct import *m, const struct batch_piece *piece, struct verr *e)
+{
+	struct packer_chunk chunk = {.id = piece->id,
+				     .raw = (uint32_t)piece->len,
+				     .codec = piece->codec,
+				     .kind = PACK_DATA,
+				     .stored = piece->stored};
+
+	if (piece->zero)
+		return manifest_add_zero(&m->tree, piece->len, e);
+	if (piece->fresh) {
+		m->out->chunks_new++;
+		m->out->raw_new += piece->len;
+		m->out->stored_new += piece->stored.len;
+		if (writer_add(&m->writer, &chunk, e) < 0)
+			return -1;
+	}
+	return manifest_add_chunk(&m->tree, &piece->id, (uint32_t)piece->len, e);
+}
+
+static int store(struct import *m, struct verr *e)
+{
+	struct batch *b = &m->batches[m->tail % BATCHES];
+
+	pool_wait(m->pool, &b->job);
+	for (size_t i = 0; i < b->count; i++)
+		if (store_piece(m, &b->pieces[i], e) < 0)
+			return -1;
+	m->tail++;
+	return 0;
+}
+
+static int run_pipeline(struct import *m, struct verr *e)
+{
+	int r = 0;
+
+	while (r == 0 && (!m->end || m->tail < m->head)) {
+		/* The batch that `head` would reuse is, for its last bytes, still the one before.
+		 */
+		if (!m->end && m->head - m->tail < BATCHES - 1)
+			r = fill(m, e);
+		else if (m->known < m->head && m->known - m->tail < BATCHES / 2)
+			r = know(m, e);
+		else
+			r = store(m, e);
+	}
+	return r;
+}
+
+static int check_free(const struct names *names, const char *name, bool replace, struct verr *e)
+{
+	if (!replace && names_find(names, name) != NULL)
+		return verr_state(e, "%s: there is such an image already", name);
+	return 0;
+}
+
+/* Before the work: for nothing is sadder than to be told afterwards. */
+static int check_name(const struct import *m, const char *name, bool replace, struct verr *e)
+{
+	struct names names;
+	int r;
+
+	if (stel_check_name(name, e) < 0 || names_read(&names, m->s->dir, &m->s->store, e) < 0)
+		return -1;
+	r = check_free(&names, name, replace, e);
+	names_deinit(&names);
+	return r;
+}
+
+static int set_name(const struct import *m, const char *name, bool replace, struct verr *e)
+{
+	struct names_change change = NAMES_CHANGE_INIT;
+	int r = -1;
+
+	if (names_begin(&change, m->s->dir, &m->s->store, e) == 0 &&
+	    check_free(&change.now, name, replace, e) == 0 &&
+	    names_set(&change, name, &m->out->id, m->out->size, e) == 0)
+		r = names_commit(&change, e);
+	names_change_deinit(&change);
+	return r;
+}
+
+static int run(struct import *m, const char *name, int fd, bool replace, struct verr *e)
+{
+	if (options_check(&m->options, e) < 0 || check_name(m, name, replace, e) < 0 ||
+	    input_open(&m->input, fd, split_unit(&m->options.cut), e) < 0 ||
+	    writer_open(&m->writer, m->s, m->options.codec == STEL_CODEC_NONE, e) < 0)
+		return -1;
+	chunk_cut_init(&m->cut, &m->options.cut);
+	manifest_builder_init(&m->tree, &m->options.cut, emit_node, m);
+	for (size_t i = 0; i < BATCHES; i++)
+		if (batch_init(&m->batches[i], &m->options, e) < 0)
+			return -1;
+	if (pool_start(&m->pool, e) < 0 || run_pipeline(m, e) < 0 ||
+	    manifest_finish(&m->tree, &m->out->id, e) < 0)
+		return -1;
+	m->out->size = m->tree.root.size;
+	m->out->zero = m->tree.root.zero;
+	m->out->chunks = m->tree.root.chunks;
+	if (writer_commit(&m->writer, e) < 0 ||
+	    watch_go_on(m->watch, m->offset, m->input.size, e) < 0)
+		return -1;
+	return set_name(m, name, replace, e);
+}
+
+int stel_import(struct stel *s, const char *name, int fd, const struct stel_options *options,
+		bool replace, const struct stel_watch *watch, struct stel_import *out,
+		struct verr *e)
+{
+	struct import *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (m == NULL)
+		return verr_host(e, "out of memory");
+	*out = (struct stel_import){0};
+	m->s = s;
+	m->options = options != NULL ? *options : s->defaults;
+	m->watch = watch;
+	m->out = out;
+	m->writer = (struct writer)WRITER_INIT;
+	r = run(m, name, fd, replace, e);
+	m->pool = pool_stop(m->pool); /* before what it works on */
+	for (size_t i = 0; i < BATCHES; i++)
+		batch_deinit(&m->batches[i]);
+	manifest_builder_deinit(&m->tree);
+	writer_close(&m->writer);
+	free(m);
+	return r;
+}

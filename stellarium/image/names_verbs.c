@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done with names alone: listing, cloning, removing. */
+#include <stdio.h>
+#include <time.h>
+
+#include "stellarium/image/image.h"
+#include "stellarium/image/names.h"
+
+int stel_list(struct stel *s, stel_name_fn *show, void *ctx, struct verr *e)
+{
+	struct names names;
+
+	if (names_read(&names, s->dir, &s->store, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		const struct names_entry *entry = &names.entries[i];
+		struct stel_name name = {.name = entry->name,
+					 .id = entry->id,
+					 .size = entry->size,
+					 .time = entry->time};
+
+		show(ctx, &name);
+	}
+	names_deinit(&names);
+	return 0;
+}
+
+static int clone_as(struct names_change *c, const struct names_entry *from, const char *as,
+		    struct verr *e)
+{
+	if (names_find(&c->now, as) != NULL)
+		return verr_state(e, "%s: there is such an image already", as);
+	return names_set(c, as, &from->id, from->size, e);
+}
+
+static int clone_all(struct names_change *c, const char *name, const char *as, unsigned int count,
+		     struct verr *e)
+{
+	const struct names_entry *found = names_find(&c->now, name);
+	char numbered[STEL_NAME_MAX + 16];
+	struct names_entry from;
+
+	if (found == NULL)
+		return verr_not_found(e, "%s: there is no such image", name);
+	from = *found;
+	if (count == 0)
+		return clone_as(c, &from, as, e);
+	for (unsigned int i = 0; i < count; i++) {
+		(void)snprintf(numbered, sizeof(numbered), "%s%u", as, i);
+		if (clone_as(c, &from, numbered, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int stel_clone(struct stel *s, const char *name, const char *as, unsigned int count, struct verr *e)
+{
+	struct names_change change = NAMES_CHANGE_INIT;
+	int r = -1;
+
+	if (stel_check_name(as, e) < 0)
+		return -1;
+	if (names_begin(&change, s->dir, &s->store, e) == 0 &&
+	    clone_all(&change, name, as, count, e) == 0)
+		r = names_commit(&change, e);
+	names_change_deinit(&change);
+	return r;
+}
+
+int stel_remove(struct stel *s, const char *const *names, size_t count, struct verr *e)
+{
+	struct names_change change = NAMES_CHANGE_INIT;
+	int r = names_begin(&change, s->dir, &s->store, e);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = names_unset(&change, names[i], e);
+	if (r == 0)
+		r = names_commit(&change, e);
+	names_change_deinit(&change);
+	return r;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libstellarium: images kept content-addressed.
+ *
+ * An image is cut into chunks; a chunk is known by the BLAKE3 hash of what is in it, and stored
+ * once, compressed, whatever number of images it is part of. An image is a tree of such hashes, so
+ * the hash of its root names all of it. Names lead to images; what no name leads to is garbage, and
+ * removed by stel_gc().
+ *
+ * A store is a folder. Many processes may read, write and collect garbage at once. A call that
+ * succeeds is durable. One that fails, or whose process dies, leaves at most garbage.
+ *
+ * Nothing here prints or exits. A store is used by one thread at a time, and opened at most once
+ * in a process (LMDB's locks are the process's).
+ */
+#ifndef STELLARIUM_H
+#define STELLARIUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/verr.h"
+
+#define STEL_ID_BYTES 32
+#define STEL_ID_TEXT (2 * STEL_ID_BYTES + 1)
+#define STEL_NAME_MAX 200
+
+struct stel;       /* an open store */
+struct stel_image; /* an image opened to be read; as long as it is, garbage collection spares it */
+
+struct stel_id {
+	uint8_t bytes[STEL_ID_BYTES];
+};
+
+/* Numbers are those of the files' formats: never reused. */
+enum stel_method {
+	STEL_CUT_PAGE = 1,    /* disks, memory: 4 KiB pages are never divided */
+	STEL_CUT_FASTCDC = 2, /* files, streams: any byte may be a boundary */
+	STEL_CUT_FIXED = 3,   /* what is written in place: all chunks are of one size */
+};
+
+enum stel_codec {
+	STEL_CODEC_NONE = 1,
+	STEL_CODEC_LZ4 = 2,
+	STEL_CODEC_ZSTD = 3,
+};
+
+/* How to cut: sizes in bytes, powers of two, each a multiple of 4096. All alike for FIXED. */
+struct stel_cutting {
+	enum stel_method method;
+	uint32_t min, average, max;
+};
+
+struct stel_options {
+	struct stel_cutting cut;
+	enum stel_codec codec;
+	int level; /* of zstd: 1 to 19 */
+};
+
+/* Long work tells how far it is, on the caller's thread, and goes on as long as it hears true. */
+struct stel_watch {
+	bool (*go_on)(void *ctx, uint64_t done, uint64_t total); /* bytes; total 0: unknown */
+	void *ctx;
+};
+
+void stel_id_text(const struct stel_id *id, char out[STEL_ID_TEXT]);
+
+/* The usual sizes for a method. */
+struct stel_cutting stel_cutting_usual(enum stel_method method);
+const char *stel_method_name(enum stel_method method); /* "page"; static storage */
+const char *stel_codec_name(enum stel_codec codec);
+
+/* Make a store in a folder that is new, empty, or what an interrupted call left. */
+V_MUST_CHECK int stel_create(const char *path, const struct stel_options *defaults, struct verr *e);
+V_MUST_CHECK int stel_open(struct stel **out, const char *path, struct verr *e);
+struct stel *stel_close(struct stel *s); /* takes NULL; returns NULL */
+
+/* The store's defaults, for images that do not say otherwise. */
+const struct stel_options *stel_defaults(const struct stel *s);
+
+/* -- images ----------------------------------------------------------------------------------- */
+
+struct stel_import {
+	uint64_t size, zero;          /* bytes of the image; of those, in pages that are zero */
+	uint64_t chunks, chunks_new;  /* not counting the tree */
+	uint64_t raw_new, stored_new; /* bytes of the new chunks before and after compression */
+	struct stel_id id;
+};
+
+/* Make an image of what `fd` has: a file or block device from its start, a stream to its end. An
+ * image that is called so already is a fault unless `replace`. */
+V_MUST_CHECK int stel_import(struct stel *s, const char *name, int fd,
+			     const struct stel_options *options, bool replace,
+			     const struct stel_watch *watch, struct stel_import *out,
+			     struct verr *e);
+
+struct stel_info {
+	struct stel_id id;
+	uint64_t size;        /* bytes */
+	uint64_t zero;        /* of those, in pages that are zero and not stored */
+	uint64_t chunks;      /* places in the image that are chunks */
+	uint64_t nodes;       /* of its tree */
+	uint64_t unique, raw; /* different chunks, and their bytes */
+	uint64_t stored;      /* the same, compressed, and the tree */
+	struct stel_cutting cut;
+};
+
+V_MUST_CHECK int stel_image_open(struct stel *s, const char *name, struct stel_image **out,
+				 struct verr *e);
+struct stel_image *stel_image_close(struct stel_image *image); /* takes NULL; returns NULL */
+uint64_t stel_image_size(const struct stel_image *image);
+V_MUST_CHECK int stel_image_info(struct stel_image *image, struct stel_info *out, struct verr *e);
+
+/* Read `len` bytes at `offset`, which must lie in the image. Each chunk is verified when it is
+ * first read. Not for several threads at once. */
+V_MUST_CHECK int stel_image_read(struct stel_image *image, void *out, uint64_t offset, size_t len,
+				 struct verr *e);
+
+/* Write all of it to `fd`: sparse if `fd` is an empty regular file, else zeros and all. */
+V_MUST_CHECK int stel_export(struct stel_image *image, int fd, const struct stel_watch *watch,
+			     struct verr *e);
+
+/* What differs between two images: how much they share, and the ranges that are not alike. */
+struct stel_diff {
+	uint64_t shared, only_a, only_b; /* bytes of different chunks, wherever they are */
+	uint64_t changed;                /* bytes at places where the images are not alike */
+};
+typedef void stel_range_fn(void *ctx, uint64_t offset, uint64_t len);
+V_MUST_CHECK int stel_diff(struct stel_image *a, struct stel_image *b, stel_range_fn *range,
+			   void *ctx, struct stel_diff *out, struct verr *e);
+
+/* -- names ------------------------------------------------------------------------------------ */
+
+struct stel_name {
+	const char *name; /* lives as long as the call that shows it */
+	struct stel_id id;
+	uint64_t size; /* of the image, in bytes */
+	int64_t time;  /* when the name was made, in seconds since 1970 */
+};
+typedef void stel_name_fn(void *ctx, const struct stel_name *name);
+
+/* May an image be called so? A fault says what is wrong. */
+V_MUST_CHECK int stel_check_name(const char *name, struct verr *e);
+
+/* Show every name, in order. */
+V_MUST_CHECK int stel_list(struct stel *s, stel_name_fn *show, void *ctx, struct verr *e);
+
+/* The image gets another name; with `count` above 0 so many: PREFIX0, PREFIX1, ... All or none. */
+V_MUST_CHECK int stel_clone(struct stel *s, const char *name, const char *as, unsigned int count,
+			    struct verr *e);
+V_MUST_CHECK int stel_remove(struct stel *s, const char *const *names, size_t count,
+			     struct verr *e);
+
+/* -- the store -------------------------------------------------------------------------------- */
+
+struct stel_stat {
+	uint64_t names, images;  /* images that differ */
+	uint64_t logical, zero;  /* bytes of all names' images; of those, zero pages */
+	uint64_t chunks;         /* that some name leads to, without the trees */
+	uint64_t raw, stored;    /* their bytes before and after compression */
+	uint64_t tree;           /* stored bytes of the trees */
+	uint64_t packs, on_disk; /* pack files, and their bytes */
+	uint64_t garbage;        /* bytes of packs that nothing leads to */
+	uint64_t index;          /* bytes of the index */
+};
+V_MUST_CHECK int stel_stat(struct stel *s, struct stel_stat *out, struct verr *e);
+
+struct stel_gc {
+	uint64_t packs_removed, packs_rewritten, packs_in_use;
+	uint64_t freed; /* bytes */
+};
+V_MUST_CHECK int stel_gc(struct stel *s, const struct stel_watch *watch, struct stel_gc *out,
+			 struct verr *e);
+
+/* One thing that is damaged: what, and, where an image cannot be read whole for it, its name. */
+typedef void stel_damage_fn(void *ctx, const char *image, const char *what);
+
+struct stel_verify {
+	uint64_t chunks, bytes;  /* looked at, as stored */
+	uint64_t damages;        /* how often the function was called */
+	uint64_t images_damaged; /* names */
+};
+
+/* Look at every byte. A fault means that looking failed; damage is told by the function. */
+V_MUST_CHECK int stel_verify(struct stel *s, stel_damage_fn *damage, void *ctx,
+			     const struct stel_watch *watch, struct stel_verify *out,
+			     struct verr *e);
+
+/* Write the index anew from the packs; nobody else may have the store open. */
+V_MUST_CHECK int stel_repair_index(const char *path, uint64_t *chunks, struct verr *e);
+
+#endif
