@@ -30,6 +30,7 @@ enum log_room {
 	LOG_POWER,
 	LOG_VIRTIO,
 	LOG_BLOCK,
+	LOG_NET,
 	LOG_MACHINE,
 	LOG_ROOMS,
 };

@@ -21,8 +21,10 @@ BAD_VALUES = {
     "N": ("0x10", "expected a whole number, 1 to 255"),
     "SECONDS": ("-1", "expected a whole number, 0 to 3600"),
     "NAME": ("a b", "expected 1 to 64 of A-Z a-z 0-9 -"),
+    "INTERFACE": ("a/b", "expected the name of an interface, 1 to 15 characters"),
     "on|off": ("maybe", "expected on or off"),
     "path=FILE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of path id root"),
+    "KEY=VALUE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of backend tap fd"),
     "stdio|file=PATH|pty|none": ("banana", "expected stdio, file=PATH, pty or none"),
 }
 
@@ -236,7 +238,7 @@ def test_dry_run_prints_a_file(here):
                     "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
                     "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "config_file", "dry_run", "help", "version", "drive", "rootfs"} | {"workload", "drives"}
+        "config_file", "dry_run", "help", "version", "drive", "rootfs", "net", "tap", "net_bridge"} | {"workload", "drives", "nets"}
     root, data = shown["drives"]
     assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)
     assert (data["id"], data["path"], data["readonly"], data["queues"], data["iothreads"], data["rate"],

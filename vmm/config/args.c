@@ -24,32 +24,40 @@ static const struct setting *find_flag(const char *flag, size_t len)
 	return NULL;
 }
 
-/* Split argv[*i] (and its value in the next word) into a setting and a value. */
-static int parse_flag(int argc, char *const argv[], int *i, struct arg *out, struct verr *e)
+/* Split argv[*i] (and its value in the next word) into a setting, which it returns, and a value. */
+static const struct setting *parse_flag(int argc, char *const argv[], int *i, const char **value,
+					struct verr *e)
 {
 	const char *word = argv[*i], *equals = strchr(word, '=');
 	size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
+	const struct setting *s = NULL;
 
 	if (strcmp(word, "-h") == 0)
 		word = "--help", len = strlen(word);
-	if (len < 3 || strncmp(word, "--", 2) != 0)
-		return verr_invalid(e, "%s: expected an option; the guest's command goes after --",
-				    word);
-	out->setting = find_flag(word + 2, len - 2);
-	if (out->setting == NULL)
-		return verr_invalid(e, "%.*s: unknown option; see --help", (int)len, word);
-	if (out->setting->type == SETTING_FLAG) {
-		if (equals != NULL)
-			return verr_invalid(e, "%s: takes no value", word);
-		out->value = "on";
-	} else if (equals != NULL) {
-		out->value = equals + 1;
-	} else if (*i + 1 < argc) {
-		out->value = argv[++*i];
-	} else {
-		return verr_invalid(e, "%s: expected a value: %s", word, out->setting->values);
+	if (len < 3 || strncmp(word, "--", 2) != 0) {
+		(void)verr_invalid(e, "%s: expected an option; the guest's command goes after --",
+				   word);
+		return NULL;
 	}
-	return 0;
+	s = find_flag(word + 2, len - 2);
+	if (s == NULL) {
+		(void)verr_invalid(e, "%.*s: unknown option; see --help", (int)len, word);
+		return NULL;
+	}
+	if (s->type == SETTING_FLAG && equals == NULL) {
+		*value = "on";
+	} else if (s->type == SETTING_FLAG) {
+		(void)verr_invalid(e, "%s: takes no value", word);
+		return NULL;
+	} else if (equals != NULL) {
+		*value = equals + 1;
+	} else if (*i + 1 < argc) {
+		*value = argv[++*i];
+	} else {
+		(void)verr_invalid(e, "%s: expected a value: %s", word, s->values);
+		return NULL;
+	}
+	return s;
 }
 
 static int copy_workload(struct config *c, int argc, char *const argv[], struct verr *e)
@@ -97,36 +105,61 @@ static const char *config_file_of(const struct arg *args, size_t count)
 	return path;
 }
 
-/* All before "--", whose index `*end` becomes; after a fault it is that of a word before it. */
-static int apply_flags(struct config *c, int argc, char *const argv[], int *end, struct verr *e)
+/* Read the words before "--", whose index `*end` becomes; after a fault it is a word's before it.
+ */
+static int parse_flags(struct arg *args, size_t *count, int argc, char *const argv[], int *end,
+		       struct verr *e)
 {
-	auto_free struct arg *args = calloc((size_t)argc + 1, sizeof(*args));
-	size_t count = 0, old_drives;
-	const char *path;
+	*count = 0;
+	for (*end = 1; *end < argc && strcmp(argv[*end], "--") != 0; ++*end) {
+		struct arg *arg = &args[(*count)++];
 
-	if (args == NULL)
-		return verr_host(e, "out of memory");
-	for (*end = 1; *end < argc && strcmp(argv[*end], "--") != 0; ++*end)
-		if (parse_flag(argc, argv, end, &args[count++], e) < 0)
+		arg->setting = parse_flag(argc, argv, end, &arg->value, e);
+		if (arg->setting == NULL)
 			return -1;
-	path = config_file_of(args, count);
+	}
+	return 0;
+}
+
+static int apply_flags(struct config *c, const struct arg *args, size_t count, struct verr *e)
+{
+	const char *path = config_file_of(args, count);
+
 	if (path != NULL && read_config_file(c, path, e) < 0)
 		return -1;
-	old_drives = c->drives.count;
+	for (size_t i = 0; i < settings_count; i++)
+		if (settings[i].type == SETTING_LIST)
+			setting_list(c, &settings[i])->beneath =
+				setting_list(c, &settings[i])->count;
 	for (size_t n = 0; n < count; n++) {
 		const struct setting *s = args[n].setting;
 
 		if (setting_set_text(c, s, args[n].value, e) < 0)
 			return verr_note(e, "--%s %s", s->flag, args[n].value);
 		if (s->type == SETTING_LIST)
-			list_merge_last(setting_list(c, s), s->list, old_drives);
+			list_merge_last(setting_list(c, s), s->list);
 	}
 	return 0;
 }
 
+static int take_flags(struct config *c, int argc, char *const argv[], int *end, struct verr *e)
+{
+	struct arg *args = calloc((size_t)argc + 1, sizeof(*args));
+	size_t count;
+	int r;
+
+	if (args == NULL)
+		return verr_host(e, "out of memory");
+	r = parse_flags(args, &count, argc, argv, end, e);
+	if (r == 0)
+		r = apply_flags(c, args, count, e);
+	free(args);
+	return r;
+}
+
 int config_parse_args(struct config *c, int argc, char *const argv[], struct verr *e)
 {
-	int i = 1, r = apply_flags(c, argc, argv, &i, e);
+	int i = 1, r = take_flags(c, argc, argv, &i, e);
 
 	if (r == 0 && (c->help || c->version))
 		return 0;

@@ -6,6 +6,7 @@
 
 #include "base/own.h"
 #include "vmm/config/config.h"
+#include "vmm/config/mac.h"
 
 #define ID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
@@ -94,6 +95,116 @@ static int check_drives(struct config *c, struct verr *e)
 	return 0;
 }
 
+/* --- NICs --- */
+
+static int check_interface(const char *key, const char *name, struct verr *e)
+{
+	if (name == NULL)
+		return 0;
+	/* What the kernel takes, but for the "%d" that it would put a number in place of. */
+	if (strlen(name) < 1 || strlen(name) > 15 || strpbrk(name, "/:% \t") != NULL ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return verr_invalid(
+			e, "%s=%.40s: expected the name of an interface, 1 to 15 characters", key,
+			name);
+	return 0;
+}
+
+/* --tap and --net-bridge are a NIC like the others, and the first. */
+static int add_short_net(struct config *c, struct verr *e)
+{
+	const char *flag = c->tap != NULL ? "--tap" : "--net-bridge";
+	struct net_config *n, short_one;
+
+	if (c->tap == NULL && c->net_bridge == NULL)
+		return 0;
+	if (check_interface("--tap", c->tap, e) < 0 ||
+	    check_interface("--net-bridge", c->net_bridge, e) < 0)
+		return -1;
+	n = list_add(&c->nets, &net_class, e);
+	if (n == NULL)
+		return verr_note(e, "%s", flag);
+	n->backend = c->net_backend;
+	n->tap = ptr_take(c->tap);
+	n->bridge = ptr_take(c->net_bridge);
+	short_one = *n;
+	memmove(config_nets(c) + 1, config_nets(c), (c->nets.count - 1) * sizeof(*n));
+	*config_nets(c) = short_one;
+	return 0;
+}
+
+static int check_mac(const char *text, struct verr *e)
+{
+	uint8_t mac[MAC_LEN];
+
+	if (text == NULL)
+		return 0;
+	if (!mac_parse(text, mac))
+		return verr_invalid(e, "mac=%.40s: expected six bytes such as 02:00:00:00:00:01",
+				    text);
+	if (!mac_is_unicast(mac))
+		return verr_invalid(
+			e,
+			"mac=%s: a group's address, or none; expected one machine's, such "
+			"as 02:00:00:00:00:01",
+			text);
+	return 0;
+}
+
+static int check_net(struct net_config *n, size_t index, struct verr *e)
+{
+	if (n->id == NULL && asprintf(&n->id, "net%zu", index) < 0)
+		return verr_host(e, "out of memory");
+	if (strspn(n->id, ID_CHARS "_") != strlen(n->id) || strlen(n->id) < 1 || strlen(n->id) > 20)
+		return verr_invalid(e, "id=%.80s: expected 1 to 20 of A-Z a-z 0-9 _ -", n->id);
+	if (n->tap == NULL && n->fd == NULL && n->bridge == NULL)
+		return verr_invalid(e, "expected tap=INTERFACE, fd=N or bridge=INTERFACE");
+	if (n->tap != NULL && n->fd != NULL)
+		return verr_invalid(e, "tap=%.40s and fd=%.40s; expected one of them", n->tap,
+				    n->fd);
+	if (n->mtu != 0 && n->mtu < 68)
+		return verr_invalid(e, "mtu=%u: expected at least 68", n->mtu);
+	if (n->iothreads > n->queues)
+		return verr_invalid(
+			e, "iothreads=%u: expected at most one a pair of queues, queues=%u",
+			n->iothreads, n->queues);
+	return check_interface("tap", n->tap, e) < 0 || check_interface("bridge", n->bridge, e) < 0
+		       ? -1
+		       : check_mac(n->mac, e);
+}
+
+/* What two NICs may not share. */
+static int check_two_nets(const struct net_config *a, const struct net_config *b, struct verr *e)
+{
+	uint8_t mac_a[MAC_LEN], mac_b[MAC_LEN];
+
+	if (strcmp(a->id, b->id) == 0)
+		return verr_invalid(e, "--net id=%s: two NICs have this name", a->id);
+	if (a->tap != NULL && b->tap != NULL && strcmp(a->tap, b->tap) == 0)
+		return verr_invalid(e, "--net tap=%s: two NICs have this TAP device", a->tap);
+	if (a->mac != NULL && b->mac != NULL && mac_parse(a->mac, mac_a) &&
+	    mac_parse(b->mac, mac_b) && memcmp(mac_a, mac_b, MAC_LEN) == 0)
+		return verr_invalid(e, "--net mac=%s: two NICs have this address", a->mac);
+	return 0;
+}
+
+static int check_nets(struct config *c, struct verr *e)
+{
+	struct net_config *n;
+
+	if (add_short_net(c, e) < 0)
+		return -1;
+	n = config_nets(c);
+	for (size_t i = 0; i < c->nets.count; i++) {
+		if (check_net(&n[i], i, e) < 0)
+			return verr_note(e, "--net %s", n[i].id != NULL ? n[i].id : "");
+		for (size_t k = 0; k < i; k++)
+			if (check_two_nets(&n[k], &n[i], e) < 0)
+				return -1;
+	}
+	return 0;
+}
+
 /* Is `word` one of the blank-separated words of `line`? */
 static bool has_word(const char *line, const char *word)
 {
@@ -120,5 +231,5 @@ int config_check(struct config *c, struct verr *e)
 	/* A guest that does not look at ACPI finds its devices by the command line. */
 	if (c->cmdline != NULL && has_word(c->cmdline, "acpi=off"))
 		c->acpi = false;
-	return check_drives(c, e) < 0 ? -1 : check_console(c->console, e);
+	return check_drives(c, e) < 0 || check_nets(c, e) < 0 ? -1 : check_console(c->console, e);
 }

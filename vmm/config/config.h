@@ -27,12 +27,20 @@ typedef struct config_list config_LIST;
 struct config_list {
 	void *items;
 	size_t count;
+	size_t beneath; /* the first of them are the configuration file's, which flags win over */
 };
 
 /* One disk, from drive.def. Texts are owned. */
 struct drive_config {
 #define SETTING(field, type, ...) config_##type field;
 #include "vmm/config/drive.def"
+#undef SETTING
+};
+
+/* One NIC, from net.def. Texts are owned. */
+struct net_config {
+#define SETTING(field, type, ...) config_##type field;
+#include "vmm/config/net.def"
 #undef SETTING
 };
 
@@ -85,11 +93,16 @@ struct list_class {
 	size_t most; /* objects in a list */
 };
 
-extern const struct list_class drive_class;
+extern const struct list_class drive_class, net_class;
 
 static inline struct drive_config *config_drives(const struct config *config)
 {
 	return config->drives.items;
+}
+
+static inline struct net_config *config_nets(const struct config *config)
+{
+	return config->nets.items;
 }
 
 /* What --rootfs calls its disk. */
@@ -119,8 +132,9 @@ V_MUST_CHECK int config_parse_json(struct config *config, const char *text, size
 				   const char *origin, struct verr *e);
 
 /*
- * Put in what follows from other settings (the root disk of --rootfs, names of disks, acpi=off on
- * the command line), then check the rules between settings, and those that a row cannot say.
+ * Put in what follows from other settings (the root disk of --rootfs, the NIC of --tap, names of
+ * disks and NICs, acpi=off on the command line), then check the rules between settings, and those
+ * that a row cannot say.
  */
 V_MUST_CHECK int config_check(struct config *config, struct verr *e);
 
@@ -160,10 +174,10 @@ V_MUST_CHECK void *list_add(struct config_list *list, const struct list_class *c
 			    struct verr *e);
 
 /*
- * The last object takes the place of one among the first `old` that has the same id, where there is
- * one.
+ * The last object takes the place of one of the configuration file's that has the same id, where
+ * there is one.
  */
-void list_merge_last(struct config_list *list, const struct list_class *class, size_t old);
+void list_merge_last(struct config_list *list, const struct list_class *class);
 
 /* Take away the last. */
 void list_drop_last(struct config_list *list, const struct list_class *class);

@@ -211,8 +211,9 @@ static void bash_values(void)
 		const char *word = path;
 
 		if (s->type == SETTING_LIST) {
-			/* path= comes first; what follows it is typed. */
-			printf("\t'--%s path=') files=yes ;;\n", s->flag);
+			/* path= comes first, where there is one; what follows it is typed. */
+			if (s->list->rows[0].type == SETTING_PATH)
+				printf("\t'--%s path=') files=yes ;;\n", s->flag);
 		} else if (s->type == SETTING_PATH) {
 			printf("\t--%s) files=yes ;;\n", s->flag);
 		} else if (s->values != NULL && strchr(s->values, '|') != NULL) {

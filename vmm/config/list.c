@@ -37,13 +37,13 @@ void list_drop_last(struct config_list *list, const struct list_class *class)
 	object_deinit(item(list, class, --list->count), class->rows, class->count);
 }
 
-void list_merge_last(struct config_list *list, const struct list_class *class, size_t old)
+void list_merge_last(struct config_list *list, const struct list_class *class)
 {
 	const struct setting *id = list_find(class, "id", 2, false);
 	void *last = item(list, class, list->count - 1);
 	const char *name = setting_text(last, id);
 
-	for (size_t i = 0; i < old && name != NULL; i++) {
+	for (size_t i = 0; i < list->beneath && name != NULL; i++) {
 		void *other = item(list, class, i);
 		const char *other_name = setting_text(other, id);
 
@@ -85,7 +85,7 @@ static char *next_part(char **text)
 
 static int unknown_key(const struct list_class *class, const char *part, struct verr *e)
 {
-	char keys[160];
+	char keys[256];
 	size_t len = 0;
 
 	for (size_t i = 0; i < class->count && len < sizeof(keys); i++)
@@ -111,20 +111,31 @@ static int set_part(void *object, const struct list_class *class, const char *pa
 	return setting_set_text(object, s, equals + 1, e) < 0 ? verr_note(e, "%s", part) : 0;
 }
 
-int list_add_text(struct config_list *list, const struct list_class *class, const char *text,
-		  struct verr *e)
+/* `text` is cut up. */
+static int set_parts(void *object, const struct list_class *class, char *text, struct verr *e)
 {
-	auto_free char *copy = strdup(text);
-	char *rest = copy, *part;
-	void *object = list_add(list, class, e);
+	char *part;
 	uint64_t seen = 0;
 
-	if (object == NULL)
-		return -1;
-	if (copy == NULL)
-		return verr_host(e, "out of memory");
-	while ((part = next_part(&rest)) != NULL)
+	while ((part = next_part(&text)) != NULL)
 		if (set_part(object, class, part, &seen, e) < 0)
 			return -1;
 	return 0;
+}
+
+int list_add_text(struct config_list *list, const struct list_class *class, const char *text,
+		  struct verr *e)
+{
+	void *object = list_add(list, class, e);
+	char *copy;
+	int r;
+
+	if (object == NULL)
+		return -1;
+	copy = strdup(text);
+	if (copy == NULL)
+		return verr_host(e, "out of memory");
+	r = set_parts(object, class, copy, e);
+	free(copy);
+	return r;
 }

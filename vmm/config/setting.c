@@ -44,8 +44,15 @@ static const struct setting drive_settings[] = {
 #undef SETTING
 };
 
+static const struct setting net_settings[] = {
+#define SETTING(...) ROW(net_config, __VA_ARGS__)
+#include "vmm/config/net.def"
+#undef SETTING
+};
+
 /* Interrupt lines are what there are fewest of: one for each device. */
 #define DRIVES_MAX 16
+#define NETS_MAX 8
 
 const struct list_class drive_class = {
 	.name = "drive",
@@ -53,6 +60,14 @@ const struct list_class drive_class = {
 	.count = ARRAY_LEN(drive_settings),
 	.size = sizeof(struct drive_config),
 	.most = DRIVES_MAX,
+};
+
+const struct list_class net_class = {
+	.name = "net",
+	.rows = net_settings,
+	.count = ARRAY_LEN(net_settings),
+	.size = sizeof(struct net_config),
+	.most = NETS_MAX,
 };
 
 static void *field(const void *object, const struct setting *s)

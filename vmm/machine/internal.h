@@ -16,6 +16,7 @@
 #include "vmm/devices/block/block.h"
 #include "vmm/devices/console.h"
 #include "vmm/devices/i8042.h"
+#include "vmm/devices/net/net.h"
 #include "vmm/devices/power.h"
 #include "vmm/devices/pvpanic.h"
 #include "vmm/devices/report.h"
@@ -48,6 +49,16 @@ struct disk {
 	size_t niothreads;
 };
 
+/* One NIC, likewise. */
+struct nic {
+	const struct net_config *config;
+	struct net *net;
+	struct iothread *iothreads[IOTHREADS_MAX];
+	size_t niothreads;
+	uint8_t mac[NET_MAC_LEN];
+	char tap[16]; /* its name on the host */
+};
+
 struct machine {
 	const struct config *config;
 	struct loop *loop;
@@ -78,6 +89,8 @@ struct machine {
 	pthread_mutex_t acks_lock; /* who takes from it */
 	struct disk disks[LAYOUT_VIRTIO_MAX];
 	size_t ndisks;
+	struct nic nics[LAYOUT_VIRTIO_MAX];
+	size_t nnics;
 	struct rng *rng;
 	struct workers *workers;
 
@@ -124,6 +137,12 @@ V_MUST_CHECK int virtio_plan(struct machine *m, struct verr *e);
 V_MUST_CHECK int virtio_open(struct machine *m, struct verr *e);
 V_MUST_CHECK int virtio_connect(struct machine *m, struct verr *e);
 void virtio_free(struct machine *m); /* after the vCPUs */
+
+/* nets.c, from virtio.c: opened, their threads started; and the way back */
+V_MUST_CHECK int nets_open(struct machine *m, struct verr *e);
+V_MUST_CHECK int nets_start(struct machine *m, struct verr *e);
+void nets_stop(struct machine *m);
+void nets_free(struct machine *m);
 
 /* An access of the guest's; false where no device answers. A vCPU's thread. */
 bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write);

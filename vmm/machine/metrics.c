@@ -47,6 +47,18 @@ static void write_virtio(FILE *out, const struct machine *m)
 		write_vdev(out, block_vdev(d->block), &g);
 		fputc('}', out);
 	}
+	fputs("},\"nets\":{", out);
+	for (size_t i = 0; i < m->nnics; i++) {
+		const struct nic *n = &m->nics[i];
+
+		if (n->net == NULL)
+			continue;
+		g = net_metrics(n->net);
+		fprintf(out, "%s\"%s\":{\"backend\":\"%s\",\"tap\":\"%s\",", i > 0 ? "," : "",
+			n->config->id, net_backend_name(n->net), n->tap);
+		write_vdev(out, net_vdev(n->net), &g);
+		fputc('}', out);
+	}
 	fputc('}', out);
 	if (m->rng == NULL)
 		return;

@@ -26,7 +26,7 @@ static uint32_t gsi_of(size_t index)
 
 static size_t device_count(const struct machine *m)
 {
-	return m->config->drives.count + (m->config->rng ? 1 : 0);
+	return m->config->drives.count + m->config->nets.count + (m->config->rng ? 1 : 0);
 }
 
 int virtio_plan(struct machine *m, struct verr *e)
@@ -118,6 +118,10 @@ int virtio_open(struct machine *m, struct verr *e)
 	for (size_t i = 0; i < c->drives.count; i++)
 		if (open_drive(m, &config_drives(c)[i], e) < 0)
 			return note_drive(&config_drives(c)[i], e);
+	if (nets_open(m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->nnics; i++)
+		(void)add(m, net_vdev(m->nics[i].net));
 	if (!c->rng)
 		return 0;
 	if (rng_new(m->loop, &m->rng, e) < 0)
@@ -172,7 +176,7 @@ int virtio_connect(struct machine *m, struct verr *e)
 		for (size_t k = 0; k < m->disks[i].niothreads; k++)
 			if (iothread_start(m->disks[i].iothreads[k], e) < 0)
 				return -1;
-	return 0;
+	return nets_start(m, e);
 }
 
 static bool access_window(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
@@ -220,6 +224,7 @@ void virtio_free(struct machine *m)
 	for (size_t i = 0; i < m->ndisks; i++)
 		for (size_t k = 0; k < m->disks[i].niothreads; k++)
 			iothread_stop(m->disks[i].iothreads[k]);
+	nets_stop(m);
 	for (size_t i = 0; i < m->ndisks; i++) {
 		struct disk *disk = &m->disks[i];
 
@@ -227,6 +232,7 @@ void virtio_free(struct machine *m)
 		for (size_t k = 0; k < disk->niothreads; k++)
 			disk->iothreads[k] = iothread_free(disk->iothreads[k]);
 	}
+	nets_free(m);
 	m->rng = rng_free(m->rng);
 	m->workers = workers_free(m->workers);
 	for (size_t i = 0; i < m->nvirtio; i++)

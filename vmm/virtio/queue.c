@@ -176,14 +176,24 @@ void queue_undo(struct queue *q)
 	q->next_avail--;
 }
 
-void queue_put(struct queue *q, uint16_t head, uint32_t len)
+void queue_stage(struct queue *q, uint16_t head, uint32_t len)
 {
 	struct vring_used_elem *e = &q->used->ring[q->next_used & (q->size - 1)];
 
 	__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->len, len, __ATOMIC_RELAXED);
 	q->next_used++;
+}
+
+void queue_publish(struct queue *q)
+{
 	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void queue_put(struct queue *q, uint16_t head, uint32_t len)
+{
+	queue_stage(q, head, len);
+	queue_publish(q);
 }
 
 bool queue_should_interrupt(struct queue *q)

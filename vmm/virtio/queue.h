@@ -76,6 +76,13 @@ void queue_undo(struct queue *q);
 void queue_put(struct queue *q, uint16_t head, uint32_t len);
 
 /*
+ * The same in two steps, for chains that the driver must see together: each is staged, then all
+ * are published. At most as many as the queue's size between two calls of queue_publish().
+ */
+void queue_stage(struct queue *q, uint16_t head, uint32_t len);
+void queue_publish(struct queue *q);
+
+/*
  * Must the driver be told of what was put since this was last asked (2.7.7)? Ask once after each
  * batch, and interrupt when the answer is yes.
  */

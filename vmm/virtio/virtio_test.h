@@ -21,6 +21,7 @@
 struct driver {
 	struct mem *mem;
 	uint16_t size;
+	uint64_t rings; /* added to the places above: another queue in the same memory */
 	uint16_t avail_idx, used_idx, next_desc;
 };
 
@@ -49,23 +50,25 @@ static inline void *driver_at(const struct driver *d, uint64_t gpa, uint64_t len
 
 static inline struct vring_desc *driver_desc(const struct driver *d)
 {
-	return driver_at(d, DRIVER_DESC, d->size * sizeof(struct vring_desc));
+	return driver_at(d, DRIVER_DESC + d->rings, d->size * sizeof(struct vring_desc));
 }
 
 static inline struct vring_avail *driver_avail(const struct driver *d)
 {
-	return driver_at(d, DRIVER_AVAIL, 6 + 2ULL * d->size);
+	return driver_at(d, DRIVER_AVAIL + d->rings, 6 + 2ULL * d->size);
 }
 
 static inline struct vring_used *driver_used(const struct driver *d)
 {
-	return driver_at(d, DRIVER_USED, 6 + 8ULL * d->size);
+	return driver_at(d, DRIVER_USED + d->rings, 6 + 8ULL * d->size);
 }
 
 static inline struct queue_setup driver_setup(const struct driver *d)
 {
-	return (struct queue_setup){
-		.size = d->size, .desc = DRIVER_DESC, .avail = DRIVER_AVAIL, .used = DRIVER_USED};
+	return (struct queue_setup){.size = d->size,
+				    .desc = DRIVER_DESC + d->rings,
+				    .avail = DRIVER_AVAIL + d->rings,
+				    .used = DRIVER_USED + d->rings};
 }
 
 /* Put `head` into the available ring. */
@@ -156,14 +159,20 @@ static inline void driver_set_up_queue(struct virtio_mmio *t, uint32_t index,
 	reg_write(t, VIRTIO_MMIO_QUEUE_READY, 1);
 }
 
+/* Empty rings. */
+static inline void driver_clear(struct driver *d)
+{
+	memset(driver_avail(d), 0, 6 + 2ULL * d->size);
+	memset(driver_used(d), 0, 6 + 8ULL * d->size);
+	d->avail_idx = d->used_idx = d->next_desc = 0;
+}
+
 /* From reset to DRIVER_OK, with queue 0 as the driver has it. */
 static inline void driver_start(struct driver *d, struct virtio_mmio *t, uint64_t features)
 {
 	struct queue_setup s = driver_setup(d);
 
-	memset(driver_avail(d), 0, 6 + 2ULL * d->size);
-	memset(driver_used(d), 0, 6 + 8ULL * d->size);
-	d->avail_idx = d->used_idx = d->next_desc = 0;
+	driver_clear(d);
 	driver_negotiate(t, features);
 	driver_set_up_queue(t, 0, &s);
 	driver_set_status(t, VIRTIO_CONFIG_S_DRIVER_OK);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/devices/net/link.h"
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/own.h"
+
+/* Ports of one bridge: BR_MAX_PORTS of the kernel's. */
+#define PORTS_MAX 1024
+
+static struct ifreq request_for(const char *name)
+{
+	struct ifreq r = {0};
+
+	(void)snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	return r;
+}
+
+int link_open(struct verr *e)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? verr_os(e, "create a socket") : fd;
+}
+
+unsigned link_index(int link, const char *name)
+{
+	struct ifreq r = request_for(name);
+
+	return ioctl(link, SIOCGIFINDEX, &r) < 0 ? 0 : (unsigned)r.ifr_ifindex;
+}
+
+/* The attribute of this type among those in `len` bytes; NULL: it is not there. */
+static const struct rtattr *attribute(const struct rtattr *a, size_t len, unsigned short type)
+{
+	while (a != NULL && len >= sizeof(*a) && a->rta_len >= sizeof(*a) && a->rta_len <= len) {
+		size_t step = MIN((size_t)RTA_ALIGN(a->rta_len), len);
+
+		if ((a->rta_type & NLA_TYPE_MASK) == type)
+			return a;
+		a = (const void *)((const char *)a + step);
+		len -= step;
+	}
+	return NULL;
+}
+
+static const struct rtattr *nested(const struct rtattr *a, unsigned short type)
+{
+	return a == NULL ? NULL : attribute(RTA_DATA(a), RTA_PAYLOAD(a), type);
+}
+
+uint32_t link_open_queues(const char *name)
+{
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg info;
+		struct rtattr attribute;
+		char name[IFNAMSIZ];
+	} ask = {.head = {.nlmsg_len = sizeof(ask),
+			  .nlmsg_type = RTM_GETLINK,
+			  .nlmsg_flags = NLM_F_REQUEST},
+		 .attribute = {.rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME}};
+	union {
+		struct nlmsghdr head;
+		char bytes[8192];
+	} answer;
+	auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	const struct rtattr *a;
+	uint32_t queues = 0;
+	ssize_t n;
+
+	(void)snprintf(ask.name, sizeof(ask.name), "%s", name);
+	if (fd < 0 || send(fd, &ask, sizeof(ask), 0) < 0)
+		return 0;
+	n = recv(fd, &answer, sizeof(answer), 0);
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
+	    answer.head.nlmsg_type != RTM_NEWLINK || answer.head.nlmsg_len > (size_t)n)
+		return 0;
+	a = attribute(IFLA_RTA(NLMSG_DATA(&answer.head)), IFLA_PAYLOAD(&answer.head),
+		      IFLA_LINKINFO);
+	a = nested(nested(a, IFLA_INFO_DATA), IFLA_TUN_NUM_QUEUES);
+	if (a != NULL && RTA_PAYLOAD(a) == sizeof(queues))
+		memcpy(&queues, RTA_DATA(a), sizeof(queues));
+	return queues;
+}
+
+int link_up(int link, const char *name, struct verr *e)
+{
+	struct ifreq r = request_for(name);
+
+	if (ioctl(link, SIOCGIFFLAGS, &r) < 0)
+		return verr_invalid_os(e, "ask for the state of %s", name);
+	if (r.ifr_flags & IFF_UP)
+		return 0;
+	r.ifr_flags |= IFF_UP;
+	if (ioctl(link, SIOCSIFFLAGS, &r) < 0)
+		return verr_invalid_os(e, "%s is down; run: ip link set %s up", name, name);
+	return 0;
+}
+
+int link_set_mtu(int link, const char *name, uint32_t wanted, uint16_t *mtu, struct verr *e)
+{
+	struct ifreq r = request_for(name);
+	uint32_t has;
+
+	if (ioctl(link, SIOCGIFMTU, &r) < 0)
+		return verr_invalid_os(e, "ask for the MTU of %s", name);
+	has = (uint32_t)r.ifr_mtu;
+	r.ifr_mtu = (int)wanted;
+	if (wanted != 0 && wanted != has && ioctl(link, SIOCSIFMTU, &r) < 0 && wanted > has)
+		return verr_invalid_os(e,
+				       "mtu=%u, but that of %s is %u; run: ip link set %s mtu %u",
+				       wanted, name, has, name, wanted);
+	*mtu = (uint16_t)(wanted != 0 ? wanted : has);
+	return 0;
+}
+
+/* One of the calls that every bridge has had since they exist; the interface is the bridge. */
+static int ask_bridge(int link, const char *bridge, unsigned long call, void *at, size_t count)
+{
+	unsigned long args[] = {call, (unsigned long)at, count, 0};
+	struct ifreq r = request_for(bridge);
+
+	r.ifr_data = (void *)args;
+	return ioctl(link, SIOCDEVPRIVATE, &r);
+}
+
+int link_check_bridge(int link, const char *bridge, struct verr *e)
+{
+	struct __bridge_info info;
+
+	if (link_index(link, bridge) == 0)
+		return verr_invalid(e, "there is no bridge %s; run: ip link add %s type bridge",
+				    bridge, bridge);
+	if (ask_bridge(link, bridge, BRCTL_GET_BRIDGE_INFO, &info, 0) < 0)
+		return verr_invalid(e, "%s is no bridge; expected the name of one", bridge);
+	return 0;
+}
+
+static bool has_port(int link, const char *bridge, unsigned index)
+{
+	int ports[PORTS_MAX] = {0};
+
+	if (ask_bridge(link, bridge, BRCTL_GET_PORT_LIST, ports, PORTS_MAX) < 0)
+		return false;
+	for (size_t i = 0; i < PORTS_MAX; i++)
+		if (ports[i] == (int)index)
+			return true;
+	return false;
+}
+
+int link_join_bridge(int link, const char *bridge, const char *name, struct verr *e)
+{
+	struct ifreq r = request_for(bridge);
+
+	r.ifr_ifindex = (int)link_index(link, name);
+	if (has_port(link, bridge, (unsigned)r.ifr_ifindex))
+		return 0;
+	if (ioctl(link, SIOCBRADDIF, &r) == 0)
+		return 0;
+	if (errno == EBUSY)
+		return verr_invalid(e,
+				    "%s belongs to another bridge than %s; run: ip link set %s "
+				    "master %s",
+				    name, bridge, name, bridge);
+	return verr_invalid_os(e,
+			       "cannot put %s on bridge %s; run as root: ip link set %s master %s",
+			       name, bridge, name, bridge);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/devices/net/net.h"
+
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "base/sys.h"
+#include "vmm/devices/net/net_priv.h"
+
+/* What is behind it in struct virtio_net_config belongs to features that are not offered. */
+#define NET_CONFIG_LEN offsetof(struct virtio_net_config, speed)
+
+#define ROW(field, text)                                                                     \
+	{                                                                                    \
+		.name = #field, .help = text, .offset = offsetof(struct net_counters, field) \
+	}
+
+static const struct metric_row rows[] = {
+	ROW(rx_packets, "frames given to the guest"),
+	ROW(rx_bytes, "bytes of these"),
+	ROW(rx_dropped, "frames that did not fit into the guest's buffers"),
+	ROW(rx_throttled, "times the rate limit made the receive side wait"),
+	ROW(tx_packets, "frames taken from the guest"),
+	ROW(tx_bytes, "bytes of these"),
+	ROW(tx_dropped, "frames that the host did not take"),
+	ROW(tx_throttled, "times the rate limit made the guest wait"),
+	ROW(tx_bad_headers, "frames dropped for a header that makes no sense"),
+	ROW(commands, "commands of the control queue"),
+	ROW(refused_commands, "commands answered with an error"),
+};
+
+static struct net *net_of(struct vdev *dev)
+{
+	return (struct net *)dev;
+}
+
+/* --- what both directions use --- */
+
+static void gate_init(struct net_gate *g, const struct net_limit *limit, counter *throttled)
+{
+	uint64_t now = sys_now_ns();
+
+	(void)pthread_mutex_init(&g->lock, NULL);
+	bucket_init(&g->bytes, limit->bytes.rate, limit->bytes.burst, now);
+	bucket_init(&g->packets, limit->packets.rate, limit->packets.burst, now);
+	g->throttled = throttled;
+}
+
+static bool is_open(const struct net_gate *g)
+{
+	return g->bytes.rate == 0 && g->packets.rate == 0;
+}
+
+uint64_t net_gate_wait(struct net_gate *g)
+{
+	uint64_t bytes, packets, now;
+
+	if (is_open(g))
+		return 0;
+	now = sys_now_ns();
+	(void)pthread_mutex_lock(&g->lock);
+	bytes = bucket_wait_ns(&g->bytes, now);
+	packets = bucket_wait_ns(&g->packets, now);
+	(void)pthread_mutex_unlock(&g->lock);
+	if (bytes > 0 || packets > 0)
+		counter_add(g->throttled, 1);
+	return MAX(bytes, packets);
+}
+
+void net_gate_take(struct net_gate *g, size_t bytes)
+{
+	if (is_open(g))
+		return;
+	(void)pthread_mutex_lock(&g->lock);
+	bucket_take(&g->bytes, bytes);
+	bucket_take(&g->packets, 1);
+	(void)pthread_mutex_unlock(&g->lock);
+}
+
+bool net_runs(const struct vqueue *vq)
+{
+	return vq->running && !(atomic_load(&vq->dev->status) & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+void net_lost(struct net *n, uint16_t pair, int error)
+{
+	if (pair >= atomic_load(&n->active_pairs) || atomic_exchange(&n->gone, true))
+		return;
+	log_warn(LOG_NET, "%s: the host's side is gone (%s); the link is down", n->name,
+		 strerror(error));
+	loop_wake(&n->link);
+}
+
+/* In the loop and without a queue's lock, for the device's comes before those. */
+static void on_link(void *arg)
+{
+	struct net *n = arg;
+
+	(void)pthread_mutex_lock(&n->dev.lock);
+	n->config.status &= (uint16_t)~VIRTIO_NET_S_LINK_UP;
+	vdev_config_changed(&n->dev);
+	(void)pthread_mutex_unlock(&n->dev.lock);
+}
+
+/* --- the class --- */
+
+/* Behind the pairs, as many as the driver knows of (5.1.2). */
+static bool is_control(const struct vqueue *vq)
+{
+	const struct net *n = (const struct net *)vq->dev;
+	uint16_t pairs = vdev_has(vq->dev, VIRTIO_NET_F_MQ) ? n->backend->pairs : 1;
+
+	return vq->index == 2 * pairs;
+}
+
+/* While the backend knows of fewer pairs than this does, one of them would seem to be gone. */
+int net_use_pairs(struct net *n, uint16_t pairs, struct verr *e)
+{
+	if (pairs < atomic_load(&n->active_pairs))
+		atomic_store(&n->active_pairs, pairs);
+	if (n->backend->class->set_pairs(n->backend, pairs, e) < 0)
+		return -1;
+	atomic_store(&n->active_pairs, pairs);
+	return 0;
+}
+
+static void use_one_pair(struct net *n)
+{
+	struct verr e = VERR_INIT;
+
+	if (net_use_pairs(n, 1, &e) < 0)
+		log_limited(LOG_ERROR, LOG_NET, &n->limit, "%s: %s", n->name, e.text);
+}
+
+static void activate(struct vdev *dev)
+{
+	struct net *n = net_of(dev);
+	struct verr e = VERR_INIT;
+
+	use_one_pair(n);
+	if (n->backend->class->set_features(n->backend, dev->features & n->backend->features, &e) <
+	    0)
+		log_limited(LOG_ERROR, LOG_NET, &n->limit, "%s: %s", n->name, e.text);
+}
+
+static void notify(struct vqueue *vq)
+{
+	struct net *n = net_of(vq->dev);
+
+	if (is_control(vq))
+		control_serve(n, vq);
+	else if (vq->index / 2 >= n->backend->pairs)
+		return;
+	else if (vq->index % 2 == 0)
+		rx_serve(&n->rx[vq->index / 2]);
+	else
+		tx_serve(&n->tx[vq->index / 2]);
+}
+
+/* The device's lock is held, too: what a driver has set ends with its control queue. */
+static void drain(struct vqueue *vq)
+{
+	struct net *n = net_of(vq->dev);
+
+	if (is_control(vq)) {
+		memcpy(n->config.mac, n->mac, sizeof(n->mac));
+		use_one_pair(n);
+	} else if (vq->index % 2 == 0 && vq->index / 2 < n->backend->pairs) {
+		rx_drain(&n->rx[vq->index / 2]);
+	}
+}
+
+static const struct vdev_class net_class = {
+	.name = "net",
+	.virtio_id = VIRTIO_ID_NET,
+	.activate = activate,
+	.notify = notify,
+	.drain = drain,
+};
+
+/* --- making one --- */
+
+static uint64_t features_of(const struct net_backend *b)
+{
+	uint64_t f = VDEV_FEATURES | b->features | 1ULL << VIRTIO_NET_F_MAC |
+		     1ULL << VIRTIO_NET_F_MTU | 1ULL << VIRTIO_NET_F_STATUS |
+		     1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_NET_F_CTRL_VQ |
+		     1ULL << VIRTIO_NET_F_CTRL_RX | 1ULL << VIRTIO_NET_F_CTRL_RX_EXTRA |
+		     1ULL << VIRTIO_NET_F_CTRL_MAC_ADDR;
+
+	return b->pairs > 1 ? f | 1ULL << VIRTIO_NET_F_MQ : f;
+}
+
+/* Both queues of a pair belong to one loop. */
+static int make_queues(struct net *n, const struct net_options *o, struct verr *e)
+{
+	struct loop *loops[2 * NET_PAIRS_MAX + 1];
+	uint16_t count = (uint16_t)(2 * n->backend->pairs + 1);
+
+	for (uint16_t i = 0; i < count; i++)
+		loops[i] = o->loops[i / 2 % o->nloops];
+	return vdev_init(&n->dev, count, loops, count, e);
+}
+
+static int make_pairs(struct net *n, struct verr *e)
+{
+	uint16_t pairs = n->backend->pairs;
+
+	n->rx = calloc(pairs, sizeof(*n->rx));
+	n->tx = calloc(pairs, sizeof(*n->tx));
+	if (n->rx == NULL || n->tx == NULL)
+		return verr_host(e, "out of memory");
+	for (uint16_t i = 0; i < pairs; i++) {
+		n->nrx++;
+		if (rx_init(&n->rx[i], n, i, e) < 0)
+			return -1;
+		n->ntx++;
+		if (tx_init(&n->tx[i], n, i, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int build(struct net *n, const struct net_options *o, struct verr *e)
+{
+	/* Little-endian, as this machine is. */
+	n->config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP,
+					       .max_virtqueue_pairs = n->backend->pairs,
+					       .mtu = o->mtu};
+	memcpy(n->config.mac, n->mac, sizeof(n->mac));
+	n->dev.class = &net_class;
+	n->dev.offered = features_of(n->backend);
+	n->dev.config = (uint8_t *)&n->config;
+	n->dev.config_len = NET_CONFIG_LEN;
+	if (make_queues(n, o, e) < 0 || loop_wake_init(&n->link, o->loops[0], on_link, n, e) < 0)
+		return -1;
+	return make_pairs(n, e);
+}
+
+int net_new(const struct net_options *o, struct net_backend *backend, struct net **out,
+	    struct verr *e)
+{
+	struct net *n = calloc(1, sizeof(*n));
+
+	if (n == NULL) {
+		(void)net_backend_free(backend);
+		return verr_host(e, "out of memory");
+	}
+	n->name = o->id;
+	n->backend = backend;
+	n->mtu = o->mtu;
+	n->active_pairs = 1;
+	n->link = (struct loop_source)LOOP_SOURCE_INIT;
+	memcpy(n->mac, o->mac, sizeof(n->mac));
+	gate_init(&n->rx_gate, &o->rx, &n->counters.rx_throttled);
+	gate_init(&n->tx_gate, &o->tx, &n->counters.tx_throttled);
+	if (build(n, o, e) < 0) {
+		(void)net_free(n);
+		return -1;
+	}
+	*out = n;
+	return 0;
+}
+
+struct net *net_free(struct net *n)
+{
+	if (n == NULL)
+		return NULL;
+	for (uint16_t i = 0; i < n->nrx; i++)
+		rx_deinit(&n->rx[i]);
+	for (uint16_t i = 0; i < n->ntx; i++)
+		tx_deinit(&n->tx[i]);
+	free(n->rx);
+	free(n->tx);
+	loop_source_deinit(&n->link);
+	vdev_deinit(&n->dev);
+	(void)pthread_mutex_destroy(&n->rx_gate.lock);
+	(void)pthread_mutex_destroy(&n->tx_gate.lock);
+	n->backend = net_backend_free(n->backend);
+	free(n);
+	return NULL;
+}
+
+struct vdev *net_vdev(struct net *n)
+{
+	return &n->dev;
+}
+
+const char *net_backend_name(const struct net *n)
+{
+	return n->backend->class->name;
+}
+
+struct metric_group net_metrics(const struct net *n)
+{
+	return (struct metric_group){
+		.name = "net", .rows = rows, .count = ARRAY_LEN(rows), .base = &n->counters};
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A virtio NIC (VIRTIO 1.2, 5.1) over a backend. Theory of operation:
+ *
+ * A pair of queues carries frames, one for each direction, and is served by one loop; a backend's
+ * pair n is the NIC's. Frames go straight between the guest's buffers and the backend. A turn moves
+ * a bounded number of frames, so that a flood leaves other devices theirs; when the driver has
+ * given no buffers, nothing is read until it does, and the host drops what has no place.
+ *
+ * All but the header of a frame to be sent, which is copied and checked, is the guest's data.
+ */
+#ifndef VOLT_VMM_DEVICES_NET_NET_H
+#define VOLT_VMM_DEVICES_NET_NET_H
+
+#include "vmm/devices/net/backend.h"
+#include "vmm/virtio/device.h"
+
+#define NET_MAC_LEN 6
+
+struct net;
+
+struct net_rate {
+	uint64_t rate, burst; /* a second; 0: no limit, and one second's worth */
+};
+
+/* What one direction may carry. */
+struct net_limit {
+	struct net_rate bytes, packets;
+};
+
+struct net_options {
+	const char *id; /* for the log; borrowed */
+	uint8_t mac[NET_MAC_LEN];
+	uint16_t mtu; /* what the driver is told */
+	struct net_limit rx, tx;
+	struct loop *const *loops; /* pair n belongs to loop n modulo nloops */
+	size_t nloops;
+};
+
+/* `backend` becomes the NIC's, also after a fault. The rest of the options is borrowed. */
+V_MUST_CHECK int net_new(const struct net_options *options, struct net_backend *backend,
+			 struct net **out, struct verr *e);
+
+/* After its loops have ended and the guest has stopped. Accepts NULL, returns NULL. */
+struct net *net_free(struct net *net);
+
+struct vdev *net_vdev(struct net *net);
+
+/* The backend's. */
+const char *net_backend_name(const struct net *net);
+
+struct metric_group net_metrics(const struct net *net);
+
+#endif

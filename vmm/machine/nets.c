@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's NICs: each its backend, its device, and its threads if it has any. */
+#include <string.h>
+#include <sys/random.h>
+
+#include "vmm/config/mac.h"
+#include "vmm/devices/net/tap.h"
+#include "vmm/machine/internal.h"
+
+static int open_backend(const struct net_config *c, struct net_backend **out, struct verr *e)
+{
+	struct tap_options options = {.name = c->tap,
+				      .fds = c->fd,
+				      .bridge = c->bridge,
+				      .mtu = c->mtu,
+				      .pairs = (uint16_t)c->queues};
+
+	switch ((enum net_backend_kind)c->backend) {
+	case NET_BACKEND_TAP:
+		return tap_new(&options, out, e);
+	}
+	return verr_invalid(e, "backend: unknown");
+}
+
+/* Without an id two machines cannot be told apart: random addresses at least differ. */
+static int choose_mac(const char *machine, const struct net_config *c, uint8_t mac[MAC_LEN],
+		      struct verr *e)
+{
+	if (c->mac != NULL)
+		return mac_parse(c->mac, mac) ? 0
+					      : verr_invalid(e, "mac=%.40s: no address", c->mac);
+	if (machine != NULL)
+		mac_derive(machine, c->id, mac);
+	else if (getrandom(mac, MAC_LEN, 0) != MAC_LEN)
+		return verr_os(e, "get random bytes");
+	mac_make_local(mac);
+	return 0;
+}
+
+static int make_threads(struct nic *nic, struct loop **loops, struct verr *e)
+{
+	for (uint32_t i = 0; i < nic->config->iothreads; i++) {
+		if (iothread_new(&nic->iothreads[i], e) < 0)
+			return -1;
+		nic->niothreads++;
+		loops[i] = nic->iothreads[i]->loop;
+	}
+	return 0;
+}
+
+static int open_net(struct machine *m, const struct net_config *c, struct verr *e)
+{
+	struct nic *nic = &m->nics[m->nnics++];
+	struct loop *loops[IOTHREADS_MAX] = {m->loop};
+	struct net_options options = {
+		.id = c->id,
+		.rx = {{c->rx_rate, c->rx_burst}, {c->rx_packets, c->rx_packets_burst}},
+		.tx = {{c->tx_rate, c->tx_burst}, {c->tx_packets, c->tx_packets_burst}},
+		.loops = loops,
+		.nloops = MAX(c->iothreads, 1)};
+	struct net_backend *backend = NULL;
+
+	nic->config = c;
+	if (make_threads(nic, loops, e) < 0 || choose_mac(m->config->id, c, options.mac, e) < 0 ||
+	    open_backend(c, &backend, e) < 0)
+		return -1;
+	memcpy(nic->mac, options.mac, sizeof(nic->mac));
+	(void)snprintf(nic->tap, sizeof(nic->tap), "%s", tap_name(backend));
+	options.mtu = backend->mtu;
+	return net_new(&options, backend, &nic->net, e);
+}
+
+/* How the user named it. */
+static int note_net(const struct net_config *c, struct verr *e)
+{
+	if (c->fd != NULL)
+		return verr_note(e, "--net fd=%s", c->fd);
+	if (c->tap != NULL)
+		return verr_note(e, "--net tap=%s", c->tap);
+	return verr_note(e, "--net bridge=%s", c->bridge);
+}
+
+int nets_open(struct machine *m, struct verr *e)
+{
+	const struct config *c = m->config;
+
+	for (size_t i = 0; i < c->nets.count; i++)
+		if (open_net(m, &config_nets(c)[i], e) < 0)
+			return note_net(&config_nets(c)[i], e);
+	return 0;
+}
+
+int nets_start(struct machine *m, struct verr *e)
+{
+	for (size_t i = 0; i < m->nnics; i++) {
+		const struct nic *n = &m->nics[i];
+
+		log_info(LOG_NET, "%s is %02x:%02x:%02x:%02x:%02x:%02x on the host's %s",
+			 n->config->id, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
+			 n->mac[5], n->tap);
+		for (size_t k = 0; k < n->niothreads; k++)
+			if (iothread_start(n->iothreads[k], e) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+void nets_stop(struct machine *m)
+{
+	for (size_t i = 0; i < m->nnics; i++)
+		for (size_t k = 0; k < m->nics[i].niothreads; k++)
+			iothread_stop(m->nics[i].iothreads[k]);
+}
+
+void nets_free(struct machine *m)
+{
+	for (size_t i = 0; i < m->nnics; i++) {
+		struct nic *n = &m->nics[i];
+
+		n->net = net_free(n->net);
+		for (size_t k = 0; k < n->niothreads; k++)
+			n->iothreads[k] = iothread_free(n->iothreads[k]);
+	}
+	m->nnics = 0;
+}
