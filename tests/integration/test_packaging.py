@@ -8,21 +8,23 @@ import pytest
 
 import volt
 
-PROGRAMS = {"bin/volt-vmm": 0o755, "bin/volt": 0o755, "lib/volt/volt-init": 0o755}
+PROGRAMS = {"bin/volt-vmm": 0o755, "bin/volt": 0o755, "bin/stellarium": 0o755, "lib/volt/volt-init": 0o755}
 OTHERS = {
     "lib/systemd/system/volt@.service": 0o644,
     "share/bash-completion/completions/volt-vmm": 0o644,
     "share/bash-completion/completions/volt": 0o644,
+    "share/bash-completion/completions/stellarium": 0o644,
     "share/doc/volt/README.md": 0o644,
     "share/man/man1/volt-vmm.1": 0o644,
     "share/man/man1/volt.1": 0o644,
+    "share/man/man1/stellarium.1": 0o644,
     "share/man/man8/volt-init.8": 0o644,
     "share/volt/kernel/build": 0o755,
     "share/volt/kernel/recipe": 0o755,
     "share/volt/kernel/config/10-base.config": 0o644,
 }
 MAN_PAGES = [volt.BUILD / "packaging/volt-vmm.1", volt.ROOT / "packaging/man/volt.1",
-             volt.ROOT / "packaging/man/volt-init.8"]
+             volt.ROOT / "packaging/man/volt-init.8", volt.ROOT / "packaging/man/stellarium.1"]
 
 
 def run(*command, **more):
@@ -138,25 +140,25 @@ def test_man_page_has_every_flag():
         assert re.search(rf"^ +{re.escape(flag)}( |$)", page, re.M), flag
 
 
-def walk(*verbs):
+def walk(program, *verbs):
     """Every `volt ... --help` there is."""
-    text = run(volt.BUILD / "bin/volt", *verbs, "--help").stdout
+    text = run(volt.BUILD / "bin" / program, *verbs, "--help").stdout
     yield verbs, text
     below = re.search(r"^Verbs:\n((?: .*\n)+)", text, re.M)
     for line in below.group(1).splitlines() if below else []:
-        yield from walk(*verbs, line.split()[0])
+        yield from walk(program, *verbs, line.split()[0])
 
 
-def test_man_page_has_every_verb_and_option():
-    page = plain(MAN_PAGES[1])
-    sections = dict(re.findall(r"^   (volt .*)\n((?: {7}.*\n|\n)+)", page, re.M))
+@pytest.mark.parametrize("program, page", [("volt", MAN_PAGES[1]), ("stellarium", MAN_PAGES[3])])
+def test_man_page_has_every_verb_and_option(program, page):
+    sections = dict(re.findall(rf"^   ({program} .*)\n((?: {{7}}.*\n|\n)+)", plain(page), re.M))
     sections = {re.sub(r"[ \[]+[A-Z].*", "", title): text for title, text in sections.items()}
     leaves = 0
-    for verbs, text in walk():
+    for verbs, text in walk(program):
         if "\nVerbs:\n" in text:
             continue
         leaves += 1
-        section = sections[" ".join(("volt", *verbs))]
+        section = sections[" ".join((program, *verbs))]
         for option in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", text, re.M):
             assert option == "--help" or option in section, (verbs, option)
     assert leaves >= 6 and len(sections) == leaves
@@ -174,7 +176,7 @@ COMP_WORDS=("$program" "$@") COMP_CWORD=$#
 [ ${#COMPREPLY[@]} = 0 ] || printf '%s\\n' "${COMPREPLY[@]}"
 """
     generated = volt.BUILD / "packaging/volt-vmm"
-    source = generated if program == "volt-vmm" else volt.ROOT / "packaging/completion/volt"
+    source = generated if program == "volt-vmm" else volt.ROOT / "packaging/completion" / program
     done = run("bash", "-uec", script, "bash", source, "_" + program.replace("-", "_"),
                volt.BUILD / "bin" / program, *words, env=environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
@@ -236,3 +238,26 @@ def test_completion_of_volt_offers_kernels(tmp_path):
     (kernel / "vmlinux").write_bytes(b"")
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     assert complete("volt", "kernel", "path", "", environment=environment) == {"stock"}
+
+
+def test_completion_of_stellarium(here):
+    program = volt.BUILD / "bin/stellarium"
+    assert run(program, "init", "s").returncode == 0
+    assert run(program, "import", "s", "disk", "-", input="x").returncode == 0
+    for words, offered in [
+        (["c"], {"clone"}),
+        (["--"], {"--help", "--version"}),
+        (["import", "s", "n", "f", "--re"], {"--replace"}),
+        (["import", "--cut", ""], {"page", "fastcdc", "fixed"}),
+        (["import", "s", "n", "f", "--codec", "z"], {"zstd"}),
+        (["import", "s", "n", ""], {"FILES"}),
+        (["export", ""], {"FILES"}),
+        (["export", "s", ""], {"disk"}),
+        (["export", "s", "disk", ""], {"FILES"}),
+        (["info", "--json", "s", ""], {"disk"}),
+        (["diff", "s", "disk", "d"], {"disk"}),
+        (["rm", "s", "disk", ""], {"disk"}),
+        (["clone", "s", "disk", "x", "--count", ""], set()),
+        (["nonsense", ""], set()),
+    ]:
+        assert complete("stellarium", *words) == offered, words
