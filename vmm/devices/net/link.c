@@ -84,8 +84,8 @@ uint32_t link_open_queues(const char *name)
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
 	    answer.head.nlmsg_type != RTM_NEWLINK || answer.head.nlmsg_len > (size_t)n)
 		return 0;
-	a = attribute(IFLA_RTA(NLMSG_DATA(&answer.head)), IFLA_PAYLOAD(&answer.head),
-		      IFLA_LINKINFO);
+	a = attribute((const void *)(answer.bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg))),
+		      IFLA_PAYLOAD(&answer.head), IFLA_LINKINFO);
 	a = nested(nested(a, IFLA_INFO_DATA), IFLA_TUN_NUM_QUEUES);
 	if (a != NULL && RTA_PAYLOAD(a) == sizeof(queues))
 		memcpy(&queues, RTA_DATA(a), sizeof(queues));
