@@ -35,6 +35,7 @@
 #include "rootfs/volt-init/initrd.h"
 #include "rootfs/volt-init/loopback.h"
 #include "rootfs/volt-init/mounts.h"
+#include "rootfs/volt-init/network.h"
 #include "rootfs/volt-init/options.h"
 #include "rootfs/volt-init/port.h"
 #include "rootfs/volt-init/power.h"
@@ -157,6 +158,7 @@ static void set_up_rest(struct init *init)
 	(void)umask(022);
 	fstab_mount(debug);
 	loopback_up(debug);
+	network_up(&init->options);
 	power_claim_keys(debug);
 	console_claim();
 	init->initctl = initctl_open();

@@ -390,5 +390,15 @@ def test_loopback_is_up():
     assert "unknown" in ended.lines()  # up, for an interface without a wire
 
 
+@pytest.mark.parametrize("option, expected", [
+    ("volt.ip=banana", 'volt-init: volt.ip: "banana": expected ADDRESS/LENGTH'),
+    ("volt.ip=10.0.0.2/24", "volt-init: volt.ip: no network interface is there"),
+    ("volt.ip.eth7=10.0.0.2/24,10.0.0.1", "volt-init: volt.ip: no network interface eth7"),
+])
+def test_addresses_that_do_not_work_cost_a_line(option, expected):
+    ended = in_namespaces(["sh", "-c", "exit 9"], cmdline=option)
+    assert ended.status == 9 and ended.own_lines() == [expected]
+
+
 def test_root_on_the_command_line_means_nothing_outside_of_an_initramfs():
     assert in_namespaces(["sh", "-c", "exit 9"], cmdline="root=/dev/vda rw").status == 9

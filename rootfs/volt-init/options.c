@@ -51,6 +51,8 @@ static const struct mode_row {
 
 #define ENV "volt.env."
 #define ENV_SIZE (sizeof(ENV) - 1)
+#define IP "volt.ip"
+#define IP_SIZE (sizeof(IP) - 1)
 /* A name and "=", and a blank behind it. */
 _Static_assert(OPTIONS_LINE / (ENV_SIZE + 3) < OPTIONS_ENV, "there is room for all");
 
@@ -72,6 +74,19 @@ static void take_env(struct options *options, char *word)
 		options->env[options->envc++] = word;
 }
 
+static void take_ip(struct options *options, char *word)
+{
+	char *equals = strchr(word, '=');
+
+	if (!equals || options->ipc == OPTIONS_IP || (*word == '.' && equals == word + 1))
+		return;
+	if (*word != '.' && *word != '=')
+		return;
+	*equals = '\0';
+	options->ip[options->ipc++] = (struct ip_option){
+		.interface = *word == '.' ? word + 1 : NULL, .value = equals + 1};
+}
+
 static void take(struct options *options, char *word)
 {
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -82,6 +97,8 @@ static void take(struct options *options, char *word)
 		options->debug = true;
 	else if (strncmp(word, ENV, ENV_SIZE) == 0)
 		take_env(options, word + ENV_SIZE);
+	else if (strncmp(word, IP, IP_SIZE) == 0)
+		take_ip(options, word + IP_SIZE);
 	else
 		take_text(options, word);
 }

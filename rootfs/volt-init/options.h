@@ -14,6 +14,15 @@
 /* More than fit in there. */
 #define OPTIONS_ENV 384
 
+/* Addresses; more are left out. */
+#define OPTIONS_IP 16
+
+/* "interface" is NULL for the first there is. */
+struct ip_option {
+	char *interface;
+	char *value;
+};
+
 enum root_mode { ROOT_AS_IT_IS, ROOT_RO, ROOT_RW };
 
 /* Strings are NULL where they are not given. Of each the last one counts, as for the kernel. */
@@ -27,6 +36,8 @@ struct options {
 	char *hostname; /* volt.hostname= */
 	char *user;     /* volt.user= */
 	char *cwd;      /* volt.cwd= */
+	size_t ipc;
+	struct ip_option ip[OPTIONS_IP]; /* volt.ip=VALUE, volt.ip.INTERFACE=VALUE */
 	size_t envc;
 	char *env[OPTIONS_ENV]; /* volt.env.NAME=VALUE: "NAME=VALUE" */
 	char *workload;         /* what follows "--", still to be cut into words */

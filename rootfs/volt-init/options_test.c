@@ -123,6 +123,35 @@ static void last_one_counts(void **state)
 	assert_null(options.init);
 }
 
+static void addresses_are_taken(void **state)
+{
+	char line[] =
+		"volt.ip=a,b volt.ip.eth1=c=d volt.ip volt.ipx=e volt.ip.=f volt.ip.eth2 volt.ip=";
+	struct options options;
+
+	(void)state;
+	options_parse(&options, line);
+	assert_int_equal(options.ipc, 3);
+	assert_null(options.ip[0].interface);
+	assert_string_equal(options.ip[0].value, "a,b");
+	assert_string_equal(options.ip[1].interface, "eth1");
+	assert_string_equal(options.ip[1].value, "c=d");
+	assert_null(options.ip[2].interface);
+	assert_string_equal(options.ip[2].value, "");
+}
+
+static void not_more_addresses_than_there_is_room_for(void **state)
+{
+#define FOUR "volt.ip=1 volt.ip=1 volt.ip=1 volt.ip=1 "
+	char line[] = FOUR FOUR FOUR FOUR FOUR;
+	struct options options;
+
+	(void)state;
+	_Static_assert(OPTIONS_IP < 20, "there are more here");
+	options_parse(&options, line);
+	assert_int_equal(options.ipc, OPTIONS_IP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +163,8 @@ int main(void)
 		cmocka_unit_test(nothing_gives_nothing),
 		cmocka_unit_test(values_are_taken),
 		cmocka_unit_test(last_one_counts),
+		cmocka_unit_test(addresses_are_taken),
+		cmocka_unit_test(not_more_addresses_than_there_is_room_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

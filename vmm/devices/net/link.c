@@ -73,7 +73,6 @@ uint32_t link_open_queues(const char *name)
 		char bytes[8192];
 	} answer;
 	auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	const void *attributes;
 	const struct rtattr *a;
 	uint32_t queues = 0;
 	ssize_t n;
@@ -85,9 +84,8 @@ uint32_t link_open_queues(const char *name)
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
 	    answer.head.nlmsg_type != RTM_NEWLINK || answer.head.nlmsg_len > (size_t)n)
 		return 0;
-	/* What IFLA_RTA() gives, without its cast. */
-	attributes = answer.bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg));
-	a = attribute(attributes, IFLA_PAYLOAD(&answer.head), IFLA_LINKINFO);
+	a = attribute((const void *)(answer.bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg))),
+		      IFLA_PAYLOAD(&answer.head), IFLA_LINKINFO);
 	a = nested(nested(a, IFLA_INFO_DATA), IFLA_TUN_NUM_QUEUES);
 	if (a != NULL && RTA_PAYLOAD(a) == sizeof(queues))
 		memcpy(&queues, RTA_DATA(a), sizeof(queues));
