@@ -49,7 +49,8 @@ static int set_leaving(struct gc *g, struct verr *e)
 	return r;
 }
 
-/* What is not a pack of this store, or cannot be read, stays for verify to tell of. */
+/* One whose head is damaged has nothing here: what the index has there is not lost for it, since
+ * gc_sweep() keeps a pack of which it cannot copy all that is needed. */
 static int size_pack(struct gc *g, struct gc_pack *pack, struct verr *e)
 {
 	struct verr why = VERR_INIT;
@@ -58,7 +59,6 @@ static int size_pack(struct gc *g, struct gc_pack *pack, struct verr *e)
 
 	if (r == PACKS_OK)
 		pack->size = w->size;
-	pack->spared = r == PACKS_DAMAGED && pack->size > 0;
 	while (r == PACKS_OK && (r = packs_walk_next(w, &why)) == PACKS_OK)
 		for (uint32_t i = 0; i < w->segment.count; i++)
 			pack->all += w->entries[i].stored;
@@ -218,9 +218,10 @@ static int collect(struct gc *g, struct verr *e)
 	for (size_t i = 0; i < g->packs_count; i++)
 		if (g->packs[i].spared)
 			g->packs[i].leaving = false;
-	if (mark_names(g, e) < 0 || spare_pins(g, e) < 0)
+	if (mark_names(g, e) < 0 || spare_pins(g, e) < 0 || gc_sweep(g, e) < 0)
 		return -1;
-	return gc_sweep(g, e);
+	/* Those that stay after all are not leaving. */
+	return g->out->packs_removed > 0 ? 0 : set_leaving(g, e);
 }
 
 static int run(struct gc *g, struct verr *e)
@@ -263,6 +264,7 @@ static int run_locked(struct gc *g, struct verr *e)
 	census_deinit(&g->census);
 	free(g->packs);
 	free(g->moved);
+	free(g->dead);
 	return r;
 }
 

@@ -30,6 +30,7 @@
 struct gc_pack {
 	uint64_t id, size;  /* of the file */
 	uint64_t all, live; /* bytes of its chunks; of those, what something leads to */
+	uint64_t copied;    /* of those */
 	bool spared;        /* in use */
 	bool leaving;
 };
@@ -50,6 +51,8 @@ struct gc {
 
 	struct lease lease; /* for what is copied */
 	struct packer packer;
+	struct stel_id *dead; /* in packs that are leaving, and nothing leads to them */
+	size_t dead_count, dead_room;
 	struct gc_moved *moved;
 	size_t moved_count, moved_room;
 	uint64_t copied, to_copy; /* bytes */

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "stellarium/chunk/hash.h"
 #include "stellarium/image/gc.h"
 #include "stellarium/image/image.h"
 
@@ -62,6 +61,7 @@ static enum copy_result copy_entry(struct gc *g, const struct packs_walk *w, uin
 	/* As it was, for whoever maps it: see packer.h. */
 	g->packer.aligned = place.offset % PACK_PAGE == 0;
 	g->copied += place.stored;
+	gc_find(g, w->id)->copied += place.stored;
 	if (packer_add(&g->packer, &chunk, take_place, g, e) < 0 ||
 	    watch_go_on(g->watch, g->copied, g->to_copy, e) < 0)
 		return COPY_FAULT;
@@ -81,38 +81,62 @@ static int copy_pack(struct gc *g, struct gc_pack *pack, struct verr *e)
 	(void)packs_walk_close(w);
 	if (r == PACKS_FAULT || copied == COPY_FAULT)
 		return -1;
-	if (copied == COPY_DAMAGED)
+	if (r == PACKS_DAMAGED)
+		*e = (struct verr)VERR_INIT;
+	if (copied == COPY_DAMAGED || pack->copied != pack->live)
 		pack->leaving = false;
 	return 0;
 }
 
-/* What is not in the census goes from the index; what was copied is found at its new place. */
-static int forget_pack(struct gc *g, struct gc_pack *pack, struct index_change *change,
-		       struct verr *e)
+/* The index, not the packs, says what it has in a pack that is leaving: no entry may stay behind.
+ */
+static int sort_entry(void *ctx, const struct stel_id *id, const struct index_place *place,
+		      struct verr *e)
 {
-	struct packs_walk *w = NULL;
-	enum packs_result r = packs_walk_open(&g->s->packs, pack->id, &w, e);
-	struct index_place place;
-	int result = 0;
+	struct gc *g = ctx;
+	struct gc_pack *pack = gc_find(g, place->pack);
+	size_t room = g->dead_room == 0 ? 1024 : 2 * g->dead_room;
+	struct stel_id *more;
 
-	while (result == 0 && r == PACKS_OK && (r = packs_walk_next(w, e)) == PACKS_OK) {
-		for (uint32_t i = 0; i < w->segment.count && result == 0; i++) {
-			const struct stel_id *id = &w->entries[i].id;
-			enum index_result found =
-				index_find(index_change_view(change), id, &place, e);
-
-			if (found == INDEX_FAULT)
-				result = -1;
-			else if (found == INDEX_FOUND && place.pack == pack->id)
-				result = index_delete(change, id, e);
-		}
+	if (pack == NULL || !pack->leaving)
+		return 0;
+	if (idset_find(&g->census.chunks, id) != NULL) {
+		pack->live += place->stored;
+		g->to_copy += place->stored;
+		return 0;
 	}
-	(void)packs_walk_close(w);
-	if (r == PACKS_FAULT)
-		return -1;
-	if (r == PACKS_DAMAGED) /* its head: then nobody can read it anyhow */
-		*e = (struct verr)VERR_INIT;
-	return result;
+	if (g->dead_count == g->dead_room) {
+		more = realloc(g->dead, room * sizeof(*more));
+		if (more == NULL)
+			return verr_host(e, "out of memory");
+		g->dead = more;
+		g->dead_room = room;
+	}
+	g->dead[g->dead_count++] = *id;
+	return 0;
+}
+
+static int delete_dead(struct gc *g, struct index_change *change, struct verr *e)
+{
+	struct index_place place;
+
+	for (size_t i = 0; i < g->dead_count; i++) {
+		struct gc_pack *pack;
+
+		switch (index_find(index_change_view(change), &g->dead[i], &place, e)) {
+		case INDEX_FAULT:
+			return -1;
+		case INDEX_ABSENT:
+			continue;
+		case INDEX_FOUND:
+			break;
+		}
+		/* Somebody may have stored it anew meanwhile. */
+		pack = gc_find(g, place.pack);
+		if (pack != NULL && pack->leaving && index_delete(change, &g->dead[i], e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int put_moved(struct gc *g, struct index_change *change, struct verr *e)
@@ -146,11 +170,9 @@ static int change_index(struct gc *g, struct verr *e)
 
 	if (index_change_begin(g->s->index, &change, e) < 0)
 		return -1;
-	/* First to the new places: what is in a pack that leaves afterwards is garbage. */
 	r = put_moved(g, change, e);
-	for (size_t i = 0; i < g->packs_count && r == 0; i++)
-		if (g->packs[i].leaving)
-			r = forget_pack(g, &g->packs[i], change, e);
+	if (r == 0)
+		r = delete_dead(g, change, e);
 	if (r == 0)
 		r = index_clear_leaving(change, e);
 	if (r < 0) {
@@ -183,8 +205,9 @@ int gc_sweep(struct gc *g, struct verr *e)
 	bool any = false;
 
 	for (size_t i = 0; i < g->packs_count; i++)
-		if (g->packs[i].leaving)
-			g->to_copy += g->packs[i].live;
+		g->packs[i].live = 0;
+	if (index_walk(g->view, sort_entry, g, e) < 0)
+		return -1;
 	for (size_t i = 0; i < g->packs_count; i++) {
 		if (!g->packs[i].leaving)
 			continue;

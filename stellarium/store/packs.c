@@ -88,6 +88,13 @@ static enum packs_result find_open(struct packs *p, uint64_t id, int *fd, struct
 	return PACKS_OK;
 }
 
+enum packs_result packs_check(struct packs *p, uint64_t id, struct verr *e)
+{
+	int fd;
+
+	return find_open(p, id, &fd, e);
+}
+
 enum packs_result packs_read(struct packs *p, const struct index_place *place, uint8_t *out,
 			     struct verr *e)
 {

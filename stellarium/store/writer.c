@@ -51,6 +51,24 @@ void writer_close(struct writer *w)
 	*w = (struct writer)WRITER_INIT;
 }
 
+/* A pack that is missing or damaged is no place to rely on: what it had is stored anew. */
+static enum writer_result check_pack(struct writer *w, uint64_t pack, struct verr *e)
+{
+	struct verr why = VERR_INIT;
+
+	switch (packs_check(&w->s->packs, pack, &why)) {
+	case PACKS_OK:
+		return WRITER_KNOWN;
+	case PACKS_ABSENT:
+	case PACKS_DAMAGED:
+		return WRITER_NEW;
+	case PACKS_FAULT:
+		break;
+	}
+	*e = why;
+	return WRITER_FAULT;
+}
+
 /*
  * A chunk may be relied on when its pack is pinned. The pin may come too late, when garbage
  * collection has decided on the pack already: so the index, as it is after the pin, must still have
@@ -61,6 +79,7 @@ static enum writer_result pin(struct writer *w, const struct stel_id *id, struct
 			      bool renew, struct verr *e)
 {
 	struct index_place place;
+	enum writer_result r;
 
 	for (;;) {
 		switch (index_find(view, id, &place, e)) {
@@ -83,6 +102,9 @@ static enum writer_result pin(struct writer *w, const struct stel_id *id, struct
 		case INDEX_ABSENT:
 			break;
 		}
+		r = check_pack(w, place.pack, e);
+		if (r != WRITER_KNOWN)
+			return r;
 		if (lease_pin_pack(&w->lease, place.pack, e) < 0 ||
 		    (renew && index_view_renew(view, e) < 0))
 			return WRITER_FAULT;

@@ -344,6 +344,17 @@ def test_what_is_damaged_is_healed_by_importing_it_again(store):
     verify()
 
 
+@pytest.mark.parametrize("damage", [pathlib.Path.unlink, lambda pack: pack.write_bytes(bytes(PAGE))])
+def test_what_is_missing_is_healed_by_importing_it_again(store, damage):
+    data = make(17, 2_000_000)
+    put("a", data)
+    damage(the_pack())
+    assert run("export", "s", "a", "-").status == 1
+    put("again", data)
+    assert content("a") == data
+    verify()
+
+
 # -- garbage
 
 def test_gc_removes_garbage_and_nothing_else(store):
@@ -358,6 +369,34 @@ def test_gc_removes_garbage_and_nothing_else(store):
     ok("rm", "s", "some")
     ok("gc", "s")
     assert list(pathlib.Path("s/packs").iterdir()) == []
+    verify()
+
+
+def test_gc_removes_nothing_that_damage_hides(store):
+    """A pack that cannot be walked stays as long as an image needs what is in it; then its entries go, all of them."""
+    parts = [random.Random(i).randbytes(5 << 20) for i in range(3)]
+    put("all", b"".join(parts))
+    put("some", parts[2])
+    ok("rm", "s", "all")
+    pack = max(pathlib.Path("s/packs").iterdir(), key=lambda p: p.stat().st_size)
+    flip(pack, pack.read_bytes().rindex(b"STELSEG1"))
+    assert as_json("gc", "s")["packs_removed"] == 0
+    assert content("some") == parts[2]
+    ok("rm", "s", "some")
+    ok("gc", "s")
+    assert list(pathlib.Path("s/packs").iterdir()) == []
+    put("all", b"".join(parts))
+    assert content("all") == b"".join(parts)
+    verify()
+
+
+@pytest.mark.parametrize("size", [0, 10, PAGE, 3 * PAGE])
+def test_gc_removes_what_a_crash_left_of_a_pack(store, size):
+    put("a", b"x")
+    pathlib.Path("s/packs/0123456789abcdef.pack").write_bytes(bytes(size))
+    verify()
+    assert as_json("gc", "s")["packs_removed"] == 1
+    assert content("a") == b"x"
     verify()
 
 
