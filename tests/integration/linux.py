@@ -11,7 +11,7 @@ BUILD = pathlib.Path(os.environ.get("VOLT_BUILD", ROOT / "build"))
 BIN = BUILD / "bin"
 
 # Generous: under the testbed's software processor everything takes some fifty times longer.
-LIMIT_S = int(os.environ.get("VOLT_TEST_LIMIT", "240"))
+LIMIT_S = int(os.environ.get("VOLT_TEST_LIMIT", "120"))
 
 
 class Kernels:
