@@ -4,21 +4,31 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
+#include <linux/major.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
 
-/* Opening it again gives the same object, and not a socket's error or another pseudo-terminal. */
-static bool can_reopen(int fd, const struct stat *st)
-{
-	unsigned pty;
+#define PTMX_MINOR 2 /* of TTYAUX_MAJOR */
 
+/* Opening it again gives the same object, and not a socket's error or another pseudo-terminal. */
+static bool can_reopen(const struct stat *st)
+{
 	if (S_ISREG(st->st_mode) || S_ISSOCK(st->st_mode))
 		return false;
-	return ioctl(fd, TIOCGPTN, &pty) < 0;
+	return !S_ISCHR(st->st_mode) || st->st_rdev != makedev(TTYAUX_MAJOR, PTMX_MINOR);
+}
+
+bool sys_is_terminal(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) == MEM_MAJOR)
+		return false;
+	return isatty(fd);
 }
 
 int sys_nonblocking(int fd, int access, struct verr *e)
@@ -30,7 +40,7 @@ int sys_nonblocking(int fd, int access, struct verr *e)
 	if (fstat(fd, &st) < 0)
 		return verr_os(e, "descriptor %d", fd);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (can_reopen(fd, &st)) {
+	if (can_reopen(&st)) {
 		copy = open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 		if (copy >= 0)
 			return copy;

@@ -3,6 +3,7 @@
 #ifndef VOLT_BASE_SYS_H
 #define VOLT_BASE_SYS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/verr.h"
@@ -30,5 +31,8 @@ V_MUST_CHECK int sys_pread_full(int fd, void *out, uint64_t len, uint64_t offset
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t sys_now_ns(void);
+
+/* As isatty(), without asking /dev/null and its like. */
+bool sys_is_terminal(int fd);
 
 #endif

@@ -102,6 +102,7 @@ static const struct {
 	{KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR"}, {KVM_CAP_IRQCHIP, "IRQCHIP"},
 	{KVM_CAP_IRQ_ROUTING, "IRQ_ROUTING"},   {KVM_CAP_IRQFD, "IRQFD"},
 	{KVM_CAP_IOEVENTFD, "IOEVENTFD"},       {KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT"},
+	{KVM_CAP_SYNC_REGS, "SYNC_REGS"},
 };
 
 void check_kvm_extensions(struct check_context *c, struct finding *f)

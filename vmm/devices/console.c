@@ -94,7 +94,7 @@ static int open_stdio(struct console *c, struct verr *e)
 	c->in = open_std(c, STDIN_FILENO, O_RDONLY, e);
 	if (c->in < 0)
 		return verr_note(e, "console on stdin");
-	if (isatty(c->in))
+	if (sys_is_terminal(c->in))
 		c->term.fd = c->in;
 	return 0;
 }

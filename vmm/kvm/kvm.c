@@ -230,19 +230,20 @@ int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs, str
 	return 0;
 }
 
-int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e)
+void kvm_vcpu_enter_with(struct kvm_vcpu *vcpu, const struct kvm_regs *regs,
+			 const struct kvm_sregs *sregs)
 {
-	if (call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_FPU, fpu) < 0)
-		return verr_os(e, "KVM_SET_FPU");
-	return 0;
+	vcpu->run->s.regs.regs = *regs;
+	vcpu->run->s.regs.sregs = *sregs;
+	vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
-struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
+struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vcpu *vcpu)
 {
-	/* The capability's value is the page, from the start of struct kvm_run. */
-	size_t offset = (size_t)kvm_vm_check(vm, KVM_CAP_COALESCED_MMIO) * PAGE_SIZE;
+	size_t offset = (size_t)KVM_COALESCED_MMIO_PAGE_OFFSET * PAGE_SIZE;
 
-	if (offset == 0 || offset + PAGE_SIZE > vcpu->kvm->run_size)
+	/* A KVM without the ring has no page for it. */
+	if (offset + PAGE_SIZE > vcpu->kvm->run_size)
 		return NULL;
 	return (void *)((char *)vcpu->run + offset);
 }

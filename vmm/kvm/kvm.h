@@ -114,10 +114,17 @@ V_MUST_CHECK int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs 
 V_MUST_CHECK int kvm_vcpu_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs, struct verr *e);
 V_MUST_CHECK int kvm_vcpu_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs,
 				    struct verr *e);
-V_MUST_CHECK int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu, struct verr *e);
+
+/*
+ * The next KVM_RUN begins with these, in place of KVM_SET_REGS and KVM_SET_SREGS, and refuses what
+ * they would have refused. Needs KVM_CAP_SYNC_REGS (Linux 4.17), which `volt doctor` looks for.
+ */
+void kvm_vcpu_enter_with(struct kvm_vcpu *vcpu, const struct kvm_regs *regs,
+			 const struct kvm_sregs *sregs);
+
 /* The ring of the VM's coalesced writes, there for as long as this vCPU; NULL: this KVM has none.
  */
-struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vm *vm, struct kvm_vcpu *vcpu);
+struct kvm_coalesced_mmio_ring *kvm_coalesced_ring(struct kvm_vcpu *vcpu);
 
 /* Any thread: is there nothing to take? */
 bool kvm_coalesced_empty(const struct kvm_coalesced_mmio_ring *ring);

@@ -59,7 +59,7 @@ static int open_inputs(struct machine *m, struct verr *e)
 				      .platform = &m->platform,
 				      .workload = c->workload,
 				      .unattended = strcmp(c->console, "stdio") != 0 ||
-						    !isatty(STDIN_FILENO)};
+						    !sys_is_terminal(STDIN_FILENO)};
 
 	if (virtio_plan(m, e) < 0 || cmdline_build(&parts, &m->cmdline, e) < 0)
 		return -1;
@@ -168,8 +168,9 @@ int machine_build(struct machine *m, struct verr *e)
 	if (create_vm(m, e) < 0 || devices_create(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_VM);
-	if (load_guest(m, &boot, &kernel, e) < 0 || regs_setup(&m->vcpus[0].kvm, &boot, e) < 0)
+	if (load_guest(m, &boot, &kernel, e) < 0)
 		return -1;
+	regs_setup(&m->vcpus[0].kvm, &boot);
 	timeline_mark(m, TIMELINE_LOADED);
 	if (devices_connect(m, e) < 0 || vcpus_start(m, e) < 0)
 		return -1;

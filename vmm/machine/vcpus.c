@@ -18,12 +18,23 @@ static void on_kick(int signal)
 	(void)signal;
 }
 
+/* More vCPUs than KVM has for one VM is the user's mistake. */
+static int explain_create(struct machine *m, uint32_t id, struct verr *e)
+{
+	int most = kvm_vm_check(&m->vm, KVM_CAP_MAX_VCPUS);
+
+	if (most > 0 && id >= (uint32_t)most)
+		return verr_invalid(e, "--cpus %u: this host's KVM has at most %d a VM", m->ncpus,
+				    most);
+	return -1;
+}
+
 static int create_one(struct machine *m, uint32_t id, struct kvm_cpuid_table *cpuid, struct verr *e)
 {
 	struct vcpu *v = &m->vcpus[id];
 
 	if (kvm_vcpu_create(&m->vm, id, &v->kvm, e) < 0)
-		return -1;
+		return explain_create(m, id, e);
 	cpuid_for_vcpu(cpuid, id);
 	if (kvm_vcpu_set_cpuid(&v->kvm, cpuid, e) < 0 || msr_setup(&v->kvm, e) < 0)
 		return verr_note(e, "vCPU %u", id);
@@ -36,11 +47,7 @@ int vcpus_create(struct machine *m, struct verr *e)
 	struct cpuid_facts facts = {.cpus = m->config->cpus,
 				    .tsc_deadline =
 					    kvm_vm_check(&m->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0};
-	int most = kvm_vm_check(&m->vm, KVM_CAP_MAX_VCPUS);
 
-	if (most > 0 && facts.cpus > (uint32_t)most)
-		return verr_invalid(e, "--cpus %u: this host's KVM has at most %d a VM", facts.cpus,
-				    most);
 	m->vcpus = calloc(facts.cpus, sizeof(*m->vcpus));
 	if (m->vcpus == NULL)
 		return verr_host(e, "out of memory");

@@ -168,7 +168,7 @@ int virtio_connect(struct machine *m, struct verr *e)
 	for (size_t i = 0; i < m->ndisks; i++)
 		log_disk(&m->disks[i]);
 	if (m->nvirtio > 0)
-		m->acks = kvm_coalesced_ring(&m->vm, &m->vcpus[0].kvm);
+		m->acks = kvm_coalesced_ring(&m->vcpus[0].kvm);
 	for (size_t i = 0; i < m->nvirtio; i++)
 		if (connect_one(m, i, e) < 0)
 			return -1;

@@ -57,7 +57,7 @@ struct memmap_entry {
 size_t memmap_of(const struct mem *mem, struct memmap_entry out[static MEMMAP_MAX]);
 
 /* The registers of the boot processor; the others wait for INIT and SIPI as KVM made them. */
-V_MUST_CHECK int regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot, struct verr *e);
+void regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot);
 
 /*
  * Set the MSRs that firmware would leave behind. One that KVM refuses is logged and passed over:

@@ -15,8 +15,8 @@
 #define EFER_LMA 0x400ULL
 #define RFLAGS_FIXED 0x2ULL
 
-#define FPU_CONTROL_DEFAULT 0x37F /* all exceptions masked, extended precision, as FNINIT */
-#define MXCSR_DEFAULT 0x1F80
+/* Local APIC enabled, of the boot processor, where it always is (SDM vol. 3, "IA32_APIC_BASE"). */
+#define APIC_BASE_BSP 0xFEE00900ULL
 
 static struct kvm_segment flat(uint16_t selector, uint8_t type, bool long_mode)
 {
@@ -43,28 +43,26 @@ static void set_segments(struct kvm_sregs *s, bool long_mode)
 	s->tr = (struct kvm_segment){.limit = 0x67, .type = SEGMENT_TYPE_TSS_BUSY, .present = 1};
 	s->gdt.base = LAYOUT_GDT;
 	s->gdt.limit = SEGMENT_GDT_ENTRIES * 8 - 1;
-	s->idt.base = 0;
-	s->idt.limit = 0;
 }
 
-static int set_sregs(struct kvm_vcpu *vcpu, bool long_mode, struct verr *e)
+static struct kvm_sregs sregs_for(bool long_mode)
 {
-	struct kvm_sregs s;
+	struct kvm_sregs s = {
+		.apic_base = APIC_BASE_BSP,
+		.cr0 = CR0_PE | CR0_ET | (long_mode ? CR0_PG : 0),
+		.cr3 = long_mode ? LAYOUT_PML4 : 0,
+		.cr4 = long_mode ? CR4_PAE : 0,
+		.efer = long_mode ? EFER_LME | EFER_LMA : 0,
+	};
 
-	/* Read first: KVM keeps the APIC base and the interrupt bitmap in here, too. */
-	if (kvm_vcpu_get_sregs(vcpu, &s, e) < 0)
-		return -1;
 	set_segments(&s, long_mode);
-	s.cr0 = CR0_PE | CR0_ET | (long_mode ? CR0_PG : 0);
-	s.cr3 = long_mode ? LAYOUT_PML4 : 0;
-	s.cr4 = long_mode ? CR4_PAE : 0;
-	s.efer = long_mode ? EFER_LME | EFER_LMA : 0;
-	return kvm_vcpu_set_sregs(vcpu, &s, e);
+	return s;
 }
 
-int regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot, struct verr *e)
+/* KVM makes an FPU as FNINIT leaves it, which is what both protocols ask for. */
+void regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot)
 {
-	struct kvm_fpu fpu = {.fcw = FPU_CONTROL_DEFAULT, .mxcsr = MXCSR_DEFAULT};
+	struct kvm_sregs s = sregs_for(boot->entry == BOOT_ENTRY_LINUX64);
 	struct kvm_regs r = {
 		.rflags = RFLAGS_FIXED,
 		.rip = boot->entry_gpa,
@@ -76,8 +74,5 @@ int regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot, struct verr 
 		r.rbx = LAYOUT_PVH_INFO;
 	else
 		r.rsi = LAYOUT_ZERO_PAGE;
-	if (set_sregs(vcpu, boot->entry == BOOT_ENTRY_LINUX64, e) < 0 ||
-	    kvm_vcpu_set_regs(vcpu, &r, e) < 0)
-		return -1;
-	return kvm_vcpu_set_fpu(vcpu, &fpu, e);
+	kvm_vcpu_enter_with(vcpu, &r, &s);
 }
