@@ -23,9 +23,11 @@ static int explain_create(struct machine *m, uint32_t id, struct verr *e)
 {
 	int most = kvm_vm_check(&m->vm, KVM_CAP_MAX_VCPUS);
 
-	if (most > 0 && id >= (uint32_t)most)
+	if (most > 0 && id >= (uint32_t)most) {
+		*e = (struct verr)VERR_INIT;
 		return verr_invalid(e, "--cpus %u: this host's KVM has at most %d a VM", m->ncpus,
 				    most);
+	}
 	return -1;
 }
 
