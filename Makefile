@@ -56,11 +56,11 @@ kernel: ## Build our small guest kernel (cached)
 format: ## Format every C file
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
 
-docs: ## Write docs/settings.md from the rows of machine.def
+docs: ## Write docs/settings.md and docs/openapi.json from the rows of settings and endpoints
 	@tests/host/setup build
 	@tests/host/configure $(BUILD)
-	@$(MESON) compile -C $(BUILD) settings.md
-	@cp $(BUILD)/packaging/settings.md docs/
+	@$(MESON) compile -C $(BUILD) settings.md openapi.json
+	@cp $(BUILD)/packaging/settings.md $(BUILD)/volt/openapi.json docs/
 
 install: build ## Install under PREFIX (and DESTDIR)
 	@packaging/install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"

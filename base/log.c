@@ -23,7 +23,7 @@ static const char *const room_names[] = {
 	[LOG_MEM] = "mem",         [LOG_ARCH] = "arch",       [LOG_BOOT] = "boot",
 	[LOG_CONSOLE] = "console", [LOG_SERIAL] = "serial",   [LOG_I8042] = "i8042",
 	[LOG_POWER] = "power",     [LOG_VIRTIO] = "virtio",   [LOG_BLOCK] = "block",
-	[LOG_NET] = "net",         [LOG_MACHINE] = "machine",
+	[LOG_NET] = "net",         [LOG_MACHINE] = "machine", [LOG_API] = "api",
 };
 _Static_assert(ARRAY_LEN(room_names) == LOG_ROOMS, "every room has a name");
 

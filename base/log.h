@@ -32,6 +32,7 @@ enum log_room {
 	LOG_BLOCK,
 	LOG_NET,
 	LOG_MACHINE,
+	LOG_API,
 	LOG_ROOMS,
 };
 

@@ -6,15 +6,14 @@
  * A verb is one file with one `const struct verb`, and one line here.
  */
 #include "version.h"
+#include "volt/api.h"
 #include "volt/doctor.h"
 #include "volt/kernel.h"
 #include "volt/rootfs.h"
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-	&doctor_verb,
-	&kernel_verb,
-	&rootfs_verb,
+	&doctor_verb, &kernel_verb, &rootfs_verb, &api_verb, &openapi_verb,
 };
 
 static const struct verb root = {

@@ -215,7 +215,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
 
 
 @pytest.mark.parametrize("words, offered", [
-    ([""], {"doctor", "kernel", "rootfs"}),
+    ([""], {"api", "doctor", "kernel", "openapi", "rootfs"}),
     (["--"], {"--help", "--version"}),
     (["kernel", ""], {"list", "path", "import", "extract", "build"}),
     (["kernel", "im"], {"import"}),

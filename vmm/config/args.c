@@ -167,9 +167,7 @@ int config_parse_args(struct config *c, int argc, char *const argv[], struct ver
 		i++;
 	if (i >= argc)
 		return r;
-	for (char **old = c->workload; old != NULL && *old != NULL; old++)
-		free(*old);
-	free(ptr_take(c->workload));
+	config_drop_workload(c);
 	/* After a fault, too: the exit status depends on whether there is a command. */
 	return copy_workload(c, argc - i - 1, argv + i + 1, e) < 0 ? -1 : r;
 }
@@ -201,6 +199,7 @@ static void print_setting(const struct setting *s, const char *before, const cha
 void config_print_help(void)
 {
 	printf("Usage: volt-vmm --kernel FILE [OPTION...] [-- COMMAND ARG...]\n"
+	       "       volt-vmm --api-socket PATH [OPTION...] [-- COMMAND ARG...]\n"
 	       "Boot a Linux guest on KVM and end when it does.\n\n"
 	       "A COMMAND is run by volt-init in the guest, and its exit status is volt-vmm's.\n\n"
 	       "Options, with defaults in brackets; --flag=VALUE works, too:\n");

@@ -119,6 +119,7 @@ static inline const struct drive_config *root_drive(const struct config *config)
 /* All defaults. */
 void config_init(struct config *config);
 void config_deinit(struct config *config);
+void config_drop_workload(struct config *config);
 
 /*
  * The command line, with the file that --config-file names beneath it. Faults name the setting,
@@ -127,7 +128,10 @@ void config_deinit(struct config *config);
 V_MUST_CHECK int config_parse_args(struct config *config, int argc, char *const argv[],
 				   struct verr *e);
 
-/* A JSON object of `len` bytes; `origin` names it in faults. */
+/*
+ * A JSON object of `len` bytes; `origin` names it in faults. What it does not name stays; a list
+ * takes the place of the old one.
+ */
 V_MUST_CHECK int config_parse_json(struct config *config, const char *text, size_t len,
 				   const char *origin, struct verr *e);
 
@@ -140,6 +144,9 @@ V_MUST_CHECK int config_check(struct config *config, struct verr *e);
 
 /* The configuration as JSON, newline-terminated, as --config-file would take it; caller frees. */
 char *config_to_json(const struct config *config);
+
+/* Into an initialised one, all that is of the machine and not of the process. */
+V_MUST_CHECK int config_copy(struct config *to, const struct config *from, struct verr *e);
 
 /* The text of --help, to stdout. */
 void config_print_help(void);
@@ -189,6 +196,33 @@ const struct setting *list_find(const struct list_class *class, const char *key,
 /* Add an object from "KEY=VALUE,KEY=VALUE"; the fault names the key. */
 V_MUST_CHECK int list_add_text(struct config_list *list, const struct list_class *class,
 			       const char *text, struct verr *e);
+
+/*
+ * Set keys of an object from a JSON object of `len` bytes. With `live` only those that a running
+ * machine can change. After a fault some may be set.
+ */
+V_MUST_CHECK int object_parse_json(void *object, const struct list_class *class, const char *text,
+				   size_t len, bool live, struct verr *e);
+
+/* Is the text a JSON object with this key? */
+bool json_has_key(const char *text, size_t len, const char *key);
+
+/* An object, or a whole list, as JSON; caller frees; NULL: out of memory. */
+char *object_to_json(const void *object, const struct list_class *class);
+char *list_to_json(const struct config_list *list, const struct list_class *class);
+
+/* Into a zeroed object. */
+V_MUST_CHECK int object_copy(void *to, const void *from, const struct list_class *class,
+			     struct verr *e);
+
+/* The object with this id, borrowed; NULL: there is none. */
+void *list_by_id(const struct config_list *list, const struct list_class *class, const char *id);
+
+/* Put `with`, which is given away, in the place of an object of a list. */
+void list_replace(const struct list_class *class, void *object, void *with);
+
+/* Take away an object of the list. */
+void list_remove(struct config_list *list, const struct list_class *class, void *object);
 
 /* Choice `index` of an ENUM into `out`; false when there are not so many. */
 bool setting_choice(const struct setting *s, uint64_t index, char *out, size_t len);

@@ -59,15 +59,12 @@ static int set_from_json(void *object, const struct setting *s, const json_t *va
 	return verr_invalid(e, "unknown type of setting");
 }
 
-static int add_object(struct config_list *list, const struct list_class *class, const json_t *value,
+static int set_object(void *object, const struct list_class *class, const json_t *value, bool live,
 		      struct verr *e)
 {
-	void *object = list_add(list, class, e);
 	const char *key;
 	json_t *field;
 
-	if (object == NULL)
-		return -1;
 	if (!json_is_object(value))
 		return verr_invalid(e, "expected an object");
 	json_object_foreach((json_t *)(uintptr_t)value, key, field)
@@ -76,10 +73,21 @@ static int add_object(struct config_list *list, const struct list_class *class, 
 
 		if (s == NULL)
 			return verr_invalid(e, "%s: unknown key", key);
+		if (live && s->phase != SETTING_LIVE)
+			return verr_invalid(e, "%s: cannot change once the machine has started",
+					    key);
 		if (set_from_json(object, s, field, e) < 0)
 			return verr_note(e, "%s", key);
 	}
 	return 0;
+}
+
+static int add_object(struct config_list *list, const struct list_class *class, const json_t *value,
+		      struct verr *e)
+{
+	void *object = list_add(list, class, e);
+
+	return object == NULL ? -1 : set_object(object, class, value, false, e);
 }
 
 static int add_objects(struct config_list *list, const struct list_class *class,
@@ -87,6 +95,8 @@ static int add_objects(struct config_list *list, const struct list_class *class,
 {
 	if (!json_is_array(value))
 		return verr_invalid(e, "expected an array of objects");
+	while (list->count > 0)
+		list_drop_last(list, class);
 	for (size_t i = 0; i < json_array_size(value); i++)
 		if (add_object(list, class, json_array_get(value, i), e) < 0)
 			return verr_note(e, "number %zu", i + 1);
@@ -97,6 +107,7 @@ static int set_workload(struct config *c, const json_t *value, struct verr *e)
 {
 	size_t count = json_array_size(value);
 
+	config_drop_workload(c);
 	if (!json_is_array(value) || count == 0)
 		return verr_invalid(e, "expected an array of strings, the command first");
 	c->workload = calloc(count + 1, sizeof(*c->workload));
@@ -219,4 +230,55 @@ char *config_to_json(const struct config *c)
 	if (text == NULL || asprintf(&out, "%s\n", text) < 0)
 		return NULL;
 	return out;
+}
+
+int object_parse_json(void *object, const struct list_class *class, const char *text, size_t len,
+		      bool live, struct verr *e)
+{
+	json_error_t error;
+	auto_json *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+
+	if (root == NULL)
+		return verr_invalid(e, "body:%d:%d: %s", error.line, error.column, error.text);
+	return set_object(object, class, root, live, e) < 0 ? verr_note(e, "body") : 0;
+}
+
+bool json_has_key(const char *text, size_t len, const char *key)
+{
+	auto_json *root = json_loadb(text, len, 0, NULL);
+
+	return json_object_get(root, key) != NULL;
+}
+
+char *object_to_json(const void *object, const struct list_class *class)
+{
+	auto_json *root = values_of(object, class->rows, class->count);
+
+	return json_dumps(root, JSON_COMPACT);
+}
+
+char *list_to_json(const struct config_list *list, const struct list_class *class)
+{
+	auto_json *root = list_of(list, class);
+
+	return json_dumps(root, JSON_COMPACT);
+}
+
+int object_copy(void *to, const void *from, const struct list_class *class, struct verr *e)
+{
+	auto_free char *text = object_to_json(from, class);
+
+	if (text == NULL)
+		return verr_host(e, "out of memory");
+	object_init(to, class->rows, class->count);
+	return object_parse_json(to, class, text, strlen(text), false, e);
+}
+
+int config_copy(struct config *to, const struct config *from, struct verr *e)
+{
+	auto_free char *text = config_to_json(from);
+
+	if (text == NULL)
+		return verr_host(e, "out of memory");
+	return config_parse_json(to, text, strlen(text), "the configuration", e);
 }

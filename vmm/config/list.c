@@ -37,6 +37,34 @@ void list_drop_last(struct config_list *list, const struct list_class *class)
 	object_deinit(item(list, class, --list->count), class->rows, class->count);
 }
 
+void *list_by_id(const struct config_list *list, const struct list_class *class, const char *id)
+{
+	const struct setting *row = list_find(class, "id", 2, false);
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *name = setting_text(item(list, class, i), row);
+
+		if (name != NULL && strcmp(name, id) == 0)
+			return item(list, class, i);
+	}
+	return NULL;
+}
+
+void list_replace(const struct list_class *class, void *object, void *with)
+{
+	object_deinit(object, class->rows, class->count);
+	memcpy(object, with, class->size);
+}
+
+void list_remove(struct config_list *list, const struct list_class *class, void *object)
+{
+	char *last = item(list, class, list->count - 1);
+
+	object_deinit(object, class->rows, class->count);
+	memmove(object, (char *)object + class->size, (size_t)(last - (char *)object));
+	list->count--;
+}
+
 void list_merge_last(struct config_list *list, const struct list_class *class)
 {
 	const struct setting *id = list_find(class, "id", 2, false);

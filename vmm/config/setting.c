@@ -293,11 +293,17 @@ void config_init(struct config *c)
 	object_init(c, settings, settings_count);
 }
 
-void config_deinit(struct config *c)
+void config_drop_workload(struct config *c)
 {
-	object_deinit(c, settings, settings_count);
 	for (char **arg = c->workload; arg != NULL && *arg != NULL; arg++)
 		free(*arg);
 	free(c->workload);
+	c->workload = NULL;
+}
+
+void config_deinit(struct config *c)
+{
+	object_deinit(c, settings, settings_count);
+	config_drop_workload(c);
 	*c = (struct config){0};
 }

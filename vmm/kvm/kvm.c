@@ -295,6 +295,11 @@ int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries
 	return n;
 }
 
+bool kvm_vcpu_was_stopped(struct kvm_vcpu *vcpu)
+{
+	return kvm_ioctl(vcpu->kvm, vcpu->fd, KVM_KVMCLOCK_CTRL, 0) == 0;
+}
+
 enum kvm_run_result kvm_vcpu_run(struct kvm_vcpu *vcpu)
 {
 	/* Not counted: KVM_RUN is an entry to the guest, and exits have counters of their own. */

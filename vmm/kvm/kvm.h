@@ -142,6 +142,12 @@ bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 V_MUST_CHECK int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries,
 				   size_t count, struct verr *e);
 
+/*
+ * KVM_KVMCLOCK_CTRL: tell a guest that uses kvmclock that it was stopped, so that its watchdogs do
+ * not mind. False when it does not, or the vCPU never ran.
+ */
+bool kvm_vcpu_was_stopped(struct kvm_vcpu *vcpu);
+
 enum kvm_run_result {
 	KVM_RUN_EXIT,        /* vcpu->run says why */
 	KVM_RUN_INTERRUPTED, /* a signal or immediate_exit */

@@ -3,6 +3,17 @@
 #include "contract/workload.h"
 #include "vmm/machine/internal.h"
 
+void tell(struct machine *m, enum machine_event event, const char *device)
+{
+	if (m->listener.fn != NULL)
+		m->listener.fn(m->listener.arg, event, device);
+}
+
+void machine_listen(struct machine *m, const struct machine_listener *listener)
+{
+	m->listener = *listener;
+}
+
 static void on_ended(void *arg)
 {
 	struct machine *m = arg;
@@ -17,12 +28,18 @@ static void on_panic(void *arg)
 {
 	struct machine *m = arg;
 
+	tell(m, MACHINE_EVENT_PANIC, NULL);
 	loop_timer_arm(&m->panic_timer, PANIC_GRACE_US);
 }
 
 static void on_panic_timeout(void *arg)
 {
 	(void)machine_set_end(arg, MACHINE_PANIC);
+}
+
+static void on_alarm(void *arg)
+{
+	virtio_tell_trouble(arg);
 }
 
 static void on_stop_timeout(void *arg)
@@ -38,17 +55,21 @@ int machine_run(struct machine *m, struct verr *e)
 {
 	if (loop_wake_init(&m->ended, m->loop, on_ended, m, e) < 0 ||
 	    loop_wake_init(&m->panic, m->loop, on_panic, m, e) < 0 ||
+	    loop_wake_init(&m->alarm, m->loop, on_alarm, m, e) < 0 ||
 	    loop_timer_init(&m->stop_timer, m->loop, on_stop_timeout, m, e) < 0 ||
 	    loop_timer_init(&m->panic_timer, m->loop, on_panic_timeout, m, e) < 0 ||
 	    console_start(m->console, m->serial, e) < 0)
 		return -1;
 	if (console_pty_name(m->console) != NULL)
 		log_warn(LOG_CONSOLE, "the guest's console is %s", console_pty_name(m->console));
+	m->started = true;
 	vcpus_release(m);
+	tell(m, MACHINE_EVENT_STARTED, NULL);
 	if (loop_run(m->loop, e) < 0)
 		return -1;
 	vcpus_stop(m);
 	console_finish(m->console);
+	tell(m, MACHINE_EVENT_ENDED, NULL);
 	if (machine_end(m) == MACHINE_FAILED) {
 		*e = m->end_fault;
 		return -1;
@@ -56,8 +77,81 @@ int machine_run(struct machine *m, struct verr *e)
 	return 0;
 }
 
+int machine_pause(struct machine *m, struct verr *e)
+{
+	if (machine_state(m) != MACHINE_RUNNING)
+		return verr_state(e, "the machine is %s, so it cannot be paused",
+				  machine_state_name(machine_state(m)));
+	vcpus_pause(m);
+	for (size_t i = 0; i < m->nvirtio; i++)
+		vdev_pause(m->virtio[i].dev);
+	log_info(LOG_MACHINE, "paused");
+	tell(m, MACHINE_EVENT_PAUSED, NULL);
+	return 0;
+}
+
+static void resume(struct machine *m)
+{
+	for (size_t i = 0; i < m->nvirtio; i++)
+		vdev_resume(m->virtio[i].dev);
+	vcpus_resume(m);
+	log_info(LOG_MACHINE, "resumed");
+	tell(m, MACHINE_EVENT_RESUMED, NULL);
+}
+
+int machine_resume(struct machine *m, struct verr *e)
+{
+	if (machine_state(m) != MACHINE_PAUSED)
+		return verr_state(e, "the machine is %s, so it cannot be resumed",
+				  machine_state_name(machine_state(m)));
+	resume(m);
+	return 0;
+}
+
+enum machine_state machine_state(const struct machine *m)
+{
+	if (m == NULL)
+		return MACHINE_NOT_STARTED;
+	if (machine_end(m) != MACHINE_RUNS)
+		return MACHINE_ENDED;
+	if (!m->started)
+		return MACHINE_NOT_STARTED;
+	return atomic_load(&m->paused) ? MACHINE_PAUSED : MACHINE_RUNNING;
+}
+
+const char *machine_state_name(enum machine_state state)
+{
+	static const char *const names[] = {
+		[MACHINE_NOT_STARTED] = "not-started",
+		[MACHINE_RUNNING] = "running",
+		[MACHINE_PAUSED] = "paused",
+		[MACHINE_ENDED] = "ended",
+	};
+
+	return names[state];
+}
+
+const char *machine_event_name(enum machine_event event)
+{
+	static const char *const names[] = {
+		[MACHINE_EVENT_STARTED] = "started",
+		[MACHINE_EVENT_PAUSED] = "paused",
+		[MACHINE_EVENT_RESUMED] = "resumed",
+		[MACHINE_EVENT_STOPPING] = "stopping",
+		[MACHINE_EVENT_PANIC] = "panic",
+		[MACHINE_EVENT_NEEDS_RESET] = "needs-reset",
+		[MACHINE_EVENT_DEVICE_ERROR] = "device-error",
+		[MACHINE_EVENT_ENDED] = "ended",
+	};
+	_Static_assert(ARRAY_LEN(names) == MACHINE_EVENTS, "every event has a name");
+
+	return names[event];
+}
+
 void machine_stop(struct machine *m)
 {
+	if (machine_state(m) == MACHINE_PAUSED)
+		resume(m);
 	if (m->stopping) {
 		log_info(LOG_MACHINE, "asked twice: ended by force");
 		machine_kill(m);
@@ -68,6 +162,7 @@ void machine_stop(struct machine *m)
 	} else {
 		log_info(LOG_MACHINE, "asked the guest to shut down by Ctrl-Alt-Del");
 		m->stopping = true;
+		tell(m, MACHINE_EVENT_STOPPING, NULL);
 		loop_timer_arm(&m->stop_timer, m->config->stop_timeout * 1000000ULL);
 	}
 }

@@ -189,11 +189,12 @@ static struct machine *machine_alloc(const struct config *config, struct loop *l
 	m->platform = (struct platform){.cpus = config->cpus, .devices = m->platform_devices};
 	m->kvm.fd = m->vm.fd = -1;
 	m->kernel_fd = m->initrd_fd = m->serial_irq = m->i8042_irq = -1;
-	m->ended = m->panic = (struct loop_source)LOOP_SOURCE_INIT;
+	m->ended = m->panic = m->alarm = (struct loop_source)LOOP_SOURCE_INIT;
 	m->stop_timer = m->panic_timer = (struct loop_source)LOOP_SOURCE_INIT;
 	(void)pthread_mutex_init(&m->park_lock, NULL);
 	(void)pthread_mutex_init(&m->acks_lock, NULL);
 	(void)pthread_cond_init(&m->park_cond, NULL);
+	(void)pthread_cond_init(&m->stopped_cond, NULL);
 	return m;
 }
 
@@ -238,6 +239,7 @@ struct machine *machine_free(struct machine *m)
 	devices_free(m);
 	loop_source_deinit(&m->ended);
 	loop_source_deinit(&m->panic);
+	loop_source_deinit(&m->alarm);
 	loop_source_deinit(&m->stop_timer);
 	loop_source_deinit(&m->panic_timer);
 	vcpus_free(m);
@@ -248,6 +250,7 @@ struct machine *machine_free(struct machine *m)
 	fd_close(&m->initrd_fd);
 	free(m->initrd_path);
 	(void)pthread_cond_destroy(&m->park_cond);
+	(void)pthread_cond_destroy(&m->stopped_cond);
 	(void)pthread_mutex_destroy(&m->park_lock);
 	(void)pthread_mutex_destroy(&m->acks_lock);
 	free(m);

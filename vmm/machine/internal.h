@@ -106,14 +106,22 @@ struct machine {
 	bool released;    /* park_lock */
 	atomic_bool quit; /* vCPU threads leave */
 
+	/* A pause: vCPU threads stop at `paused`, and whoever pauses waits for all of them. */
+	atomic_bool paused; /* written under park_lock */
+	uint32_t stopped;   /* park_lock; threads that stand still, or have left */
+	pthread_cond_t stopped_cond;
+
 	atomic_bool reset;     /* a reset line is pulled: the vCPU that did ends the machine */
 	atomic_bool panicked;  /* the guest's kernel has said so */
 	_Atomic int end;       /* enum machine_end */
 	struct verr end_fault; /* written by whoever set `end` to MACHINE_FAILED, before the wake */
 	struct loop_source ended; /* wake-up */
 	struct loop_source panic; /* wake-up */
+	struct loop_source alarm; /* wake-up: a virtio device needs a reset */
 	struct loop_source stop_timer, panic_timer;
-	bool stopping; /* the guest has been asked */
+	struct machine_listener listener; /* fn: NULL without one */
+	bool stopping;                    /* the guest has been asked */
+	bool started;
 
 	struct timeline timeline;
 };
@@ -144,6 +152,17 @@ V_MUST_CHECK int nets_start(struct machine *m, struct verr *e);
 void nets_stop(struct machine *m);
 void nets_free(struct machine *m);
 
+/* What a NIC's configuration says that each direction may carry. */
+static inline struct net_limit nic_rx_limit(const struct net_config *c)
+{
+	return (struct net_limit){{c->rx_rate, c->rx_burst}, {c->rx_packets, c->rx_packets_burst}};
+}
+
+static inline struct net_limit nic_tx_limit(const struct net_config *c)
+{
+	return (struct net_limit){{c->tx_rate, c->tx_burst}, {c->tx_packets, c->tx_packets_burst}};
+}
+
 /* An access of the guest's; false where no device answers. A vCPU's thread. */
 bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write);
 
@@ -151,11 +170,19 @@ bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
 V_MUST_CHECK int vcpus_create(struct machine *m, struct verr *e);
 V_MUST_CHECK int vcpus_start(struct machine *m, struct verr *e); /* parked */
 void vcpus_release(struct machine *m);
-void vcpus_stop(struct machine *m); /* quit, kick, join */
+void vcpus_stop(struct machine *m);  /* quit, kick, join */
+void vcpus_pause(struct machine *m); /* kick, and wait until none is in the guest or in a device */
+void vcpus_resume(struct machine *m);
 void vcpus_free(struct machine *m);
 
 /* run.c */
 void *vcpu_main(void *vcpu);
+
+/* action.c, to whoever listens; the machine's loop */
+void tell(struct machine *m, enum machine_event event, const char *device);
+
+/* virtio.c: tell of the trouble that devices have had */
+void virtio_tell_trouble(struct machine *m);
 
 /* explain.c: why KVM could not go on, as a fault. Called from the vCPU's thread. */
 int explain_internal_error(struct vcpu *v, struct verr *e);

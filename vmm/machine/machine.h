@@ -31,6 +31,30 @@ enum machine_end {
 	MACHINE_ENDS,
 };
 
+/* What happens to a machine, in the order in which it does. */
+enum machine_event {
+	MACHINE_EVENT_STARTED,
+	MACHINE_EVENT_PAUSED,
+	MACHINE_EVENT_RESUMED,
+	MACHINE_EVENT_STOPPING,     /* the guest has been asked to shut down */
+	MACHINE_EVENT_PANIC,        /* the guest's kernel said so */
+	MACHINE_EVENT_NEEDS_RESET,  /* a driver broke a rule; `device` stopped */
+	MACHINE_EVENT_DEVICE_ERROR, /* the host failed `device`; once, until it is told */
+	MACHINE_EVENT_ENDED,        /* machine_end() says how */
+	MACHINE_EVENTS,
+};
+
+/* "needs-reset" */
+const char *machine_event_name(enum machine_event event);
+
+/* `device`, "disk rootfs", only where the event is one of a device; else NULL. Borrowed. */
+struct machine_listener {
+	void (*fn)(void *arg, enum machine_event event, const char *device);
+	void *arg;
+};
+
+enum machine_state { MACHINE_NOT_STARTED, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
+
 /* `config` (checked) and `loop` are borrowed and outlive the machine. */
 V_MUST_CHECK int machine_new(const struct config *config, struct loop *loop, struct machine **out,
 			     struct verr *e);
@@ -49,9 +73,35 @@ struct machine *machine_free(struct machine *machine);
 
 /*
  * Ask the guest to shut down (Ctrl-Alt-Del) and end it when it has not after --stop-timeout; asked
- * again, or with nobody in the guest to hear it, end it at once.
+ * again, or with nobody in the guest to hear it, end it at once. A paused machine goes on first.
  */
 void machine_stop(struct machine *machine);
+
+/*
+ * Stop the vCPUs and the devices, with what is in flight done, and let them go on. Resuming tells
+ * the guest that it stood still, and its clocks have gone on. A fault: not in that state.
+ */
+/* NULL is a machine that is not started. */
+V_MUST_CHECK int machine_pause(struct machine *machine, struct verr *e);
+V_MUST_CHECK int machine_resume(struct machine *machine, struct verr *e);
+
+/*
+ * Change what is live of the disk or NIC that `old`, an object of the machine's configuration,
+ * describes; `file`: its path was named. After a fault nothing has changed.
+ */
+V_MUST_CHECK int machine_change_drive(struct machine *machine, const struct drive_config *old,
+				      const struct drive_config *changed, bool file,
+				      struct verr *e);
+V_MUST_CHECK int machine_change_net(struct machine *machine, const struct net_config *old,
+				    const struct net_config *changed, struct verr *e);
+
+enum machine_state machine_state(const struct machine *machine); /* NULL: not started */
+
+/* "not-started", "running", "paused", "ended" */
+const char *machine_state_name(enum machine_state state);
+
+/* Hear of events from now on, on the loop's thread; one listener. */
+void machine_listen(struct machine *machine, const struct machine_listener *listener);
 
 /* End it now. */
 void machine_kill(struct machine *machine);
@@ -69,6 +119,9 @@ int machine_exit_status(const struct machine *machine);
 
 /* One line of JSON with every counter and the time line; the end's reason included. */
 void machine_write_metrics(const struct machine *machine, FILE *out);
+
+/* The same as Prometheus's text format, version 0.0.4; of NULL only its state. */
+void machine_write_prometheus(const struct machine *machine, FILE *out);
 
 /* For whoever must restore the terminal when the process dies. Borrowed; may be NULL. */
 struct console *machine_console(struct machine *machine);

@@ -52,12 +52,12 @@ static int open_net(struct machine *m, const struct net_config *c, struct verr *
 {
 	struct nic *nic = &m->nics[m->nnics++];
 	struct loop *loops[IOTHREADS_MAX] = {m->loop};
-	struct net_options options = {
-		.id = c->id,
-		.rx = {{c->rx_rate, c->rx_burst}, {c->rx_packets, c->rx_packets_burst}},
-		.tx = {{c->tx_rate, c->tx_burst}, {c->tx_packets, c->tx_packets_burst}},
-		.loops = loops,
-		.nloops = MAX(c->iothreads, 1)};
+	struct net_options options = {.id = c->id,
+				      .rx = nic_rx_limit(c),
+				      .tx = nic_tx_limit(c),
+				      .loops = loops,
+				      .nloops = MAX(c->iothreads, 1),
+				      .unplugged = !c->link};
 	struct net_backend *backend = NULL;
 
 	nic->config = c;

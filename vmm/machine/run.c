@@ -138,6 +138,32 @@ static void wait_for_release(struct machine *m)
 	(void)pthread_mutex_unlock(&m->park_lock);
 }
 
+/* Stand still for as long as the machine is paused, and be able to enter the guest again. */
+static void stand_still(struct vcpu *v)
+{
+	struct machine *m = v->machine;
+
+	(void)pthread_mutex_lock(&m->park_lock);
+	m->stopped++;
+	(void)pthread_cond_signal(&m->stopped_cond);
+	while (atomic_load(&m->paused) && !atomic_load(&m->quit))
+		(void)pthread_cond_wait(&m->park_cond, &m->park_lock);
+	m->stopped--;
+	if (!atomic_load(&m->quit))
+		__atomic_store_n(&v->kvm.run->immediate_exit, 0, __ATOMIC_RELEASE);
+	(void)pthread_mutex_unlock(&m->park_lock);
+}
+
+/* A pause need not wait for a thread that has left. */
+static void *leave(struct machine *m)
+{
+	(void)pthread_mutex_lock(&m->park_lock);
+	m->stopped++;
+	(void)pthread_cond_signal(&m->stopped_cond);
+	(void)pthread_mutex_unlock(&m->park_lock);
+	return NULL;
+}
+
 void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
@@ -151,6 +177,10 @@ void *vcpu_main(void *arg)
 	if (v->id == 0)
 		timeline_mark(m, TIMELINE_RUN);
 	while (!atomic_load_explicit(&m->quit, memory_order_relaxed)) {
+		if (atomic_load_explicit(&m->paused, memory_order_relaxed)) {
+			stand_still(v);
+			continue;
+		}
 		switch (kvm_vcpu_run(&v->kvm)) {
 		case KVM_RUN_EXIT:
 			handle_exit(v);
@@ -160,10 +190,10 @@ void *vcpu_main(void *arg)
 		case KVM_RUN_FAILED:
 			(void)explain_run_error(errno, &e);
 			fail(v, &e);
-			return NULL;
+			return leave(m);
 		}
 		if (atomic_load_explicit(&m->end, memory_order_relaxed) != MACHINE_RUNS)
 			break;
 	}
-	return NULL;
+	return leave(m);
 }

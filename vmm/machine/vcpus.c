@@ -89,10 +89,9 @@ void vcpus_release(struct machine *m)
 	(void)pthread_mutex_unlock(&m->park_lock);
 }
 
-void vcpus_stop(struct machine *m)
+/* Out of the guest, and not into it again until immediate_exit is cleared. */
+static void kick_all(struct machine *m)
 {
-	atomic_store(&m->quit, true);
-	vcpus_release(m);
 	for (uint32_t id = 0; id < m->ncpus; id++) {
 		struct vcpu *v = &m->vcpus[id];
 
@@ -101,6 +100,35 @@ void vcpus_stop(struct machine *m)
 		__atomic_store_n(&v->kvm.run->immediate_exit, 1, __ATOMIC_RELEASE);
 		(void)pthread_kill(v->thread, KICK_SIGNAL);
 	}
+}
+
+void vcpus_pause(struct machine *m)
+{
+	(void)pthread_mutex_lock(&m->park_lock);
+	atomic_store(&m->paused, true);
+	(void)pthread_mutex_unlock(&m->park_lock);
+	kick_all(m);
+	(void)pthread_mutex_lock(&m->park_lock);
+	while (m->stopped < m->ncpus)
+		(void)pthread_cond_wait(&m->stopped_cond, &m->park_lock);
+	(void)pthread_mutex_unlock(&m->park_lock);
+}
+
+void vcpus_resume(struct machine *m)
+{
+	for (uint32_t id = 0; id < m->ncpus; id++)
+		(void)kvm_vcpu_was_stopped(&m->vcpus[id].kvm);
+	(void)pthread_mutex_lock(&m->park_lock);
+	atomic_store(&m->paused, false);
+	(void)pthread_cond_broadcast(&m->park_cond);
+	(void)pthread_mutex_unlock(&m->park_lock);
+}
+
+void vcpus_stop(struct machine *m)
+{
+	atomic_store(&m->quit, true);
+	vcpus_release(m);
+	kick_all(m);
 	for (uint32_t id = 0; id < m->ncpus; id++)
 		if (m->vcpus[id].started) {
 			(void)pthread_join(m->vcpus[id].thread, NULL);

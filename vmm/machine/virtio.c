@@ -5,6 +5,7 @@
  * LAYOUT_GSI_VIRTIO_FIRST, is decided before anything is opened, for the command line may name it.
  */
 #include <linux/virtio_mmio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,7 @@ static int connect_one(struct machine *m, size_t index, struct verr *e)
 	struct virtio_mmio *t = &m->virtio[index];
 	struct vdev *dev = t->dev;
 
+	dev->alarm = &m->alarm;
 	if (virtio_mmio_init(t, dev, m->mem, e) < 0 ||
 	    kvm_vm_irqfd(&m->vm, dev->irq, gsi_of(index), e) < 0)
 		return -1;
@@ -212,6 +214,30 @@ bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len,
 {
 	take_acks(m);
 	return access_window(m, gpa, data, len, is_write);
+}
+
+static void name_device(const struct machine *m, size_t index, char *out, size_t len)
+{
+	if (index < m->ndisks)
+		(void)snprintf(out, len, "disk %s", m->disks[index].config->id);
+	else if (index < m->ndisks + m->nnics)
+		(void)snprintf(out, len, "net %s", m->nics[index - m->ndisks].config->id);
+	else
+		(void)snprintf(out, len, "%s", m->virtio[index].dev->class->name);
+}
+
+void virtio_tell_trouble(struct machine *m)
+{
+	for (size_t i = 0; i < m->nvirtio; i++) {
+		uint32_t trouble = atomic_exchange(&m->virtio[i].dev->trouble, 0);
+		char name[80];
+
+		name_device(m, i, name, sizeof(name));
+		if (trouble & VDEV_TROUBLE_ERROR)
+			tell(m, MACHINE_EVENT_DEVICE_ERROR, name);
+		if (trouble & VDEV_TROUBLE_RESET)
+			tell(m, MACHINE_EVENT_NEEDS_RESET, name);
+	}
 }
 
 /* --- the end --- */

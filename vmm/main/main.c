@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "contract/workload.h"
 #include "version.h"
+#include "vmm/api/api.h"
 #include "vmm/config/config.h"
 #include "vmm/machine/machine.h"
 #include "vmm/main/signals.h"
@@ -26,8 +27,15 @@ struct process {
 	struct loop *loop;
 	struct machine *machine;
 	struct signals *signals;
+	struct api *api;
 	int log_fd, metrics_fd;
+	bool quit; /* before there was a machine */
 };
+
+static bool waits_for_configuration(const struct config *c)
+{
+	return c->kernel == NULL && c->api_socket != NULL;
+}
 
 static int status_of_fault(const struct config *c, const struct verr *e)
 {
@@ -126,6 +134,15 @@ static int open_outputs(struct process *p, struct verr *e)
 	return p->metrics_fd < 0 ? verr_note(e, "--metrics-path") : 0;
 }
 
+static int open_api(struct process *p, struct verr *e)
+{
+	const char *path = p->config.api_socket;
+
+	if (path == NULL)
+		return 0;
+	return api_new(p->loop, path, &p->api, e) < 0 ? verr_note(e, "--api-socket") : 0;
+}
+
 static void write_metrics(const struct process *p)
 {
 	auto_free char *text = NULL;
@@ -150,16 +167,87 @@ static void on_report(void *arg)
 	write_metrics(arg);
 }
 
+/* What a fault of the user's can still come from, once the configuration is complete. */
+static int open_machine(struct process *p, struct verr *e)
+{
+	if (machine_new(&p->config, p->loop, &p->machine, e) < 0 ||
+	    check_outputs(&p->config, e) < 0)
+		return -1;
+	return open_outputs(p, e);
+}
+
+/* With the configuration that requests have put together; a fault leaves that as it was. */
+static int try_start(struct process *p, struct verr *e)
+{
+	struct config base = p->config;
+
+	config_init(&p->config);
+	if (config_copy(&p->config, &base, e) == 0 && config_check(&p->config, e) == 0 &&
+	    open_machine(p, e) == 0) {
+		config_deinit(&base);
+		return 0;
+	}
+	p->machine = machine_free(p->machine);
+	config_deinit(&p->config);
+	p->config = base;
+	return -1;
+}
+
+static void on_quit(void *arg)
+{
+	struct process *p = arg;
+
+	p->quit = true;
+	loop_stop(p->loop);
+}
+
+/* Serve requests until one has started the machine. Returns 1 when the process is to end. */
+static int be_configured(struct process *p, struct verr *e)
+{
+	api_configure(p->api, &p->config);
+	signals_wait(p->signals, on_quit, p);
+	while (p->machine == NULL) {
+		struct verr fault = VERR_INIT;
+
+		if (loop_run(p->loop, e) < 0)
+			return -1;
+		if (p->quit || api_wish(p->api) == API_WISH_QUIT)
+			return 1;
+		if (api_wish(p->api) == API_WISH_START && try_start(p, &fault) < 0)
+			api_refuse_start(p->api, &fault);
+	}
+	return 0;
+}
+
+static int prepare_machine(struct process *p, struct verr *e)
+{
+	int r;
+
+	if (loop_new(&p->loop, e) < 0 || signals_new(p->loop, &p->signals, e) < 0)
+		return -1;
+	if (waits_for_configuration(&p->config))
+		r = open_api(p, e) < 0 ? -1 : be_configured(p, e);
+	else
+		r = open_machine(p, e) < 0 ? -1 : open_api(p, e);
+	if (r != 0)
+		return r;
+	r = machine_build(p->machine, e);
+	/* Who asked for the start hears it, too, before the process ends. */
+	if (r < 0 && p->api != NULL)
+		api_refuse_start(p->api, e);
+	return r;
+}
+
 static int run_machine(struct process *p, struct verr *e)
 {
 	enum machine_end end;
+	int r = prepare_machine(p, e);
 
-	if (loop_new(&p->loop, e) < 0 || signals_new(p->loop, &p->signals, e) < 0 ||
-	    machine_new(&p->config, p->loop, &p->machine, e) < 0 ||
-	    check_outputs(&p->config, e) < 0 || open_outputs(p, e) < 0 ||
-	    machine_build(p->machine, e) < 0)
-		return -1;
+	if (r != 0)
+		return r;
 	signals_watch(p->signals, p->machine, on_report, p);
+	if (p->api != NULL)
+		api_serve(p->api, &p->config, p->machine);
 	if (machine_run(p->machine, e) < 0) {
 		write_metrics(p);
 		return -1;
@@ -198,7 +286,7 @@ static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 		printf("volt-vmm %s\n", VOLT_VERSION);
 		return 0;
 	}
-	if (config_check(&p->config, e) < 0)
+	if (!waits_for_configuration(&p->config) && config_check(&p->config, e) < 0)
 		return report_fault(&p->config, e);
 	return -1;
 }
@@ -216,6 +304,7 @@ int main(int argc, char *argv[])
 		status = p.config.dry_run ? dry_run(&p, &e) : run_machine(&p, &e);
 		/* The terminal is restored before anything is said. */
 		signals_forget(p.signals);
+		p.api = api_free(p.api);
 		p.machine = machine_free(p.machine);
 		if (status < 0)
 			status = report_fault(&p.config, &e);

@@ -12,8 +12,8 @@
 
 struct signals {
 	struct machine *machine;
-	loop_fn *report;
-	void *report_arg;
+	loop_fn *report, *quit;
+	void *report_arg, *quit_arg;
 	struct loop_source source;
 	int fd;
 };
@@ -66,8 +66,12 @@ static void on_signal(void *arg)
 	struct signals *s = arg;
 	struct signalfd_siginfo info;
 
-	while (s->machine != NULL && read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		act(s, info.ssi_signo);
+	while ((s->machine != NULL || s->quit != NULL) &&
+	       read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (s->machine != NULL)
+			act(s, info.ssi_signo);
+		else if (info.ssi_signo != SIGCONT && info.ssi_signo != SIGUSR1)
+			s->quit(s->quit_arg);
 }
 
 int signals_new(struct loop *loop, struct signals **out, struct verr *e)
@@ -105,17 +109,27 @@ int signals_new(struct loop *loop, struct signals **out, struct verr *e)
 void signals_watch(struct signals *s, struct machine *machine, loop_fn *report, void *arg)
 {
 	s->machine = machine;
+	s->quit = NULL;
 	s->report = report;
 	s->report_arg = arg;
 	fatal_console = machine_console(machine);
 	loop_enable(&s->source);
 }
 
+void signals_wait(struct signals *s, loop_fn *quit, void *arg)
+{
+	s->quit = quit;
+	s->quit_arg = arg;
+	loop_enable(&s->source);
+}
+
 void signals_forget(struct signals *s)
 {
 	fatal_console = NULL;
-	if (s != NULL)
+	if (s != NULL) {
 		s->machine = NULL;
+		s->quit = NULL;
+	}
 }
 
 struct signals *signals_free(struct signals *s)

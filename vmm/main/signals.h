@@ -21,6 +21,9 @@ struct signals *signals_free(struct signals *signals); /* accepts NULL, returns 
  * `arg`.
  */
 void signals_watch(struct signals *signals, struct machine *machine, loop_fn *report, void *arg);
+
+/* There is no machine yet: whatever would end one calls `quit` with `arg`. */
+void signals_wait(struct signals *signals, loop_fn *quit, void *arg);
 void signals_forget(struct signals *signals); /* accepts NULL */
 
 #endif

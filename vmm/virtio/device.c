@@ -128,6 +128,54 @@ void vqueue_broken(struct vqueue *vq, const char *what)
 		    "%s, queue %u: %s; the device waits for a reset", dev->class->name, vq->index,
 		    what);
 	interrupt_config(dev);
+	vdev_trouble(dev, VDEV_TROUBLE_RESET);
+}
+
+void vdev_trouble(struct vdev *dev, enum vdev_trouble trouble)
+{
+	uint32_t before = atomic_fetch_or(&dev->trouble, trouble);
+
+	if (dev->alarm != NULL && !(before & trouble))
+		loop_wake(dev->alarm);
+}
+
+static void pause_queue(struct vqueue *vq)
+{
+	(void)pthread_mutex_lock(&vq->lock);
+	if (vq->pauses++ == 0) {
+		vq->was_running = vq->running;
+		vq->running = false;
+		if (vq->was_running && vq->dev->class->pause != NULL)
+			vq->dev->class->pause(vq);
+		if (vq->was_running)
+			vqueue_interrupt(vq);
+	}
+	(void)pthread_mutex_unlock(&vq->lock);
+}
+
+void vdev_pause(struct vdev *dev)
+{
+	for (uint16_t i = 0; i < dev->nqueues; i++)
+		pause_queue(&dev->queues[i]);
+}
+
+static void resume_queue(struct vqueue *vq)
+{
+	bool runs;
+
+	(void)pthread_mutex_lock(&vq->lock);
+	runs = --vq->pauses == 0 && vq->was_running;
+	vq->running = runs;
+	(void)pthread_mutex_unlock(&vq->lock);
+	/* What came meanwhile found nobody. */
+	if (runs)
+		vqueue_kick(vq);
+}
+
+void vdev_resume(struct vdev *dev)
+{
+	for (uint16_t i = 0; i < dev->nqueues; i++)
+		resume_queue(&dev->queues[i]);
 }
 
 void vdev_config_changed(struct vdev *dev)

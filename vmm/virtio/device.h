@@ -38,7 +38,9 @@ struct vqueue {
 	struct loop_source kicked;
 
 	pthread_mutex_t lock;
-	bool running;      /* lock; between DRIVER_OK and reset */
+	bool running;      /* lock; between DRIVER_OK and reset, but not while paused */
+	unsigned pauses;   /* lock; it runs again when the last of them ends */
+	bool was_running;  /* lock; when the first began */
 	struct queue ring; /* lock; valid while running */
 };
 
@@ -60,6 +62,13 @@ struct vdev_class {
 	 * none of it touches guest memory any more. Any thread, vqueue.lock held throughout.
 	 */
 	void (*drain)(struct vqueue *vq);
+
+	/*
+	 * Finish what is in flight on a queue that is no longer `running` but will be again, and
+	 * return when none of it touches guest memory; what is merely held stays. Afterwards
+	 * notify() picks up the work. The machine's loop, vqueue.lock held throughout.
+	 */
+	void (*pause)(struct vqueue *vq);
 
 	/* The driver has written to the configuration space. vdev.lock is held. */
 	void (*config_write)(struct vdev *dev, uint32_t offset, const void *data, uint32_t len);
@@ -91,6 +100,8 @@ struct vdev {
 	_Atomic uint32_t status;     /* VIRTIO_CONFIG_S_*; written under `lock`, but NEEDS_RESET */
 	_Atomic uint32_t interrupt;  /* VIRTIO_MMIO_INT_CONFIG, VDEV_CONFIG_SEEN, both or nothing */
 	_Atomic uint32_t generation; /* of the configuration space */
+	_Atomic uint32_t trouble;    /* enum vdev_trouble; who handles it clears it */
+	struct loop_source *alarm;   /* woken by trouble; borrowed; NULL: nobody wants to know */
 	struct log_limit limit;
 	struct vdev_counters counters;
 };
@@ -145,6 +156,22 @@ void vqueue_broken(struct vqueue *vq, const char *what);
 
 /* After a change of the configuration space, made under `lock`: tell the driver. Lock held. */
 void vdev_config_changed(struct vdev *dev);
+
+/* What the host's side should hear of. */
+enum vdev_trouble {
+	VDEV_TROUBLE_RESET = 1, /* the driver broke a rule, the device needs a reset */
+	VDEV_TROUBLE_ERROR = 2, /* the host failed the device: a disk's read, a link */
+};
+
+/* Any thread. Costs a system call when it is news. */
+void vdev_trouble(struct vdev *dev, enum vdev_trouble trouble);
+
+/*
+ * No queue touches guest memory between the two, and what was in flight is done. They nest. The
+ * driver cannot reset the device meanwhile, for vCPUs stand still, or vdev.lock is held.
+ */
+void vdev_pause(struct vdev *dev);
+void vdev_resume(struct vdev *dev);
 
 extern const struct metric_row vdev_metric_rows[];
 extern const size_t vdev_metric_count;

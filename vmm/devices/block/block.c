@@ -79,6 +79,7 @@ struct block {
 	uint16_t nqueues;
 	pthread_mutex_t rate_lock;
 	struct bucket bytes, ops; /* rate_lock */
+	atomic_bool limited;      /* whether either has a rate */
 	struct block_counters counters;
 	struct log_limit limit;
 };
@@ -118,13 +119,11 @@ static void answer(struct block_queue *q, struct slot *slot, uint8_t status, uin
 
 static void log_failure(struct block *b, const struct disk_io *io, int error)
 {
-	static const char *const verbs[] = {
-		[DISK_READ] = "read",       [DISK_WRITE] = "write",       [DISK_FLUSH] = "flush",
-		[DISK_DISCARD] = "discard", [DISK_WRITE_ZEROES] = "zero",
-	};
+	static const char *const verbs[] = {"read", "write", "flush", "discard", "zero"};
 
 	log_limited(LOG_ERROR, LOG_BLOCK, &b->limit, "disk %s: %s at byte %llu: %s", b->name,
 		    verbs[io->op], (unsigned long long)io->offset, strerror(error));
+	vdev_trouble(&b->dev, VDEV_TROUBLE_ERROR);
 }
 
 /* A write can be durable by itself; other changes need a flush behind them to be. */
@@ -196,7 +195,7 @@ static uint64_t rate_wait_ns(struct block *b)
 {
 	uint64_t bytes, ops, now;
 
-	if (b->bytes.rate == 0 && b->ops.rate == 0)
+	if (!atomic_load(&b->limited))
 		return 0;
 	now = sys_now_ns();
 	(void)pthread_mutex_lock(&b->rate_lock);
@@ -208,12 +207,23 @@ static uint64_t rate_wait_ns(struct block *b)
 
 static void rate_take(struct block *b, const struct disk_io *io)
 {
-	if (b->bytes.rate == 0 && b->ops.rate == 0)
+	if (!atomic_load(&b->limited))
 		return;
 	(void)pthread_mutex_lock(&b->rate_lock);
 	/* Discards and zeroes move no data. */
 	bucket_take(&b->bytes, io->niov > 0 ? io->len : 0);
 	bucket_take(&b->ops, 1);
+	(void)pthread_mutex_unlock(&b->rate_lock);
+}
+
+static void set_limits(struct block *b, struct block_rate bytes, struct block_rate ops)
+{
+	uint64_t now = sys_now_ns();
+
+	(void)pthread_mutex_lock(&b->rate_lock);
+	bucket_init(&b->bytes, bytes.rate, bytes.burst, now);
+	bucket_init(&b->ops, ops.rate, ops.burst, now);
+	atomic_store(&b->limited, bytes.rate != 0 || ops.rate != 0);
 	(void)pthread_mutex_unlock(&b->rate_lock);
 }
 
@@ -362,6 +372,7 @@ static const struct vdev_class block_class = {
 	.activate = activate,
 	.notify = notify,
 	.drain = drain,
+	.pause = drain,
 };
 
 /* --- making one --- */
@@ -454,15 +465,12 @@ static int new_queue(struct block *b, uint16_t index, const struct block_options
 
 static int build(struct block *b, const struct block_options *o, struct verr *e)
 {
-	uint64_t now = sys_now_ns();
-
 	if (disk_file_open(o->path, o->readonly, &b->file, e) < 0)
 		return -1;
 	b->limits = (struct block_limits){.sectors = b->file.size / BLOCK_SECTOR,
 					  .readonly = o->readonly};
 	memcpy(b->id, o->id, MIN(strlen(o->id), sizeof(b->id)));
-	bucket_init(&b->bytes, o->bytes.rate, o->bytes.burst, now);
-	bucket_init(&b->ops, o->ops.rate, o->ops.burst, now);
+	set_limits(b, o->bytes, o->ops);
 	put_config(b, o->queues);
 	b->dev.class = &block_class;
 	b->dev.offered = features_of(b, o->queues);
@@ -495,6 +503,44 @@ int block_new(const struct block_options *o, struct block **out, struct verr *e)
 	}
 	*out = b;
 	return 0;
+}
+
+/* Both have the driver's word: what it has been told that the disk can stays offered. */
+static int change_file(struct block *b, const char *path, struct verr *e)
+{
+	int error = 0;
+
+	if (disk_file_change(&b->file, path, e) < 0)
+		return -1;
+	for (uint16_t i = 0; i < b->nqueues && error == 0; i++)
+		error = b->queues[i].engine->class->changed(b->queues[i].engine);
+	errno = error;
+	if (error != 0)
+		return verr_os(e, "give %s to io_uring", path);
+	b->limits.sectors = b->file.size / BLOCK_SECTOR;
+	put_config(b, b->nqueues);
+	vdev_config_changed(&b->dev);
+	return 0;
+}
+
+int block_change_file(struct block *b, const char *path, struct verr *e)
+{
+	int r;
+
+	/* A driver that resets the device meanwhile waits. */
+	(void)pthread_mutex_lock(&b->dev.lock);
+	vdev_pause(&b->dev);
+	r = change_file(b, path, e);
+	vdev_resume(&b->dev);
+	(void)pthread_mutex_unlock(&b->dev.lock);
+	return r;
+}
+
+void block_change_limits(struct block *b, struct block_rate bytes, struct block_rate ops)
+{
+	set_limits(b, bytes, ops);
+	for (uint16_t i = 0; i < b->nqueues; i++)
+		vqueue_kick(b->queues[i].vq);
 }
 
 static void stop_queue(struct block_queue *q)

@@ -39,6 +39,16 @@ struct block_options {
 V_MUST_CHECK int block_new(const struct block_options *options, struct block **out, struct verr *e);
 
 /*
+ * Put another file of the same kind behind the disk, or take the size that the same one has by now;
+ * the driver is told. What is in flight is done first. Loop's thread; after a fault nothing has
+ * changed.
+ */
+V_MUST_CHECK int block_change_file(struct block *block, const char *path, struct verr *e);
+
+/* Other limits, from now on. Any thread. */
+void block_change_limits(struct block *block, struct block_rate bytes, struct block_rate ops);
+
+/*
  * Serve nothing any more, and wait for what is in flight. The guest has stopped; the loops still
  * run, for io_uring cancels what a thread that ends has asked for. Accepts NULL.
  */

@@ -48,6 +48,10 @@ struct disk_engine_class {
 	/* Wait for one completion, and deliver it; something is in flight. */
 	void (*wait)(struct disk_engine *engine);
 
+	/* The file has another descriptor behind it. Nothing is in flight. Returns 0 or an errno.
+	 */
+	int (*changed)(struct disk_engine *engine);
+
 	void (*free)(struct disk_engine *engine); /* nothing is in flight */
 };
 

@@ -121,6 +121,31 @@ int disk_file_open(const char *path, bool readonly, struct disk_file *out, struc
 	return 0;
 }
 
+static bool is_same(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+int disk_file_change(struct disk_file *f, const char *path, struct verr *e)
+{
+	struct disk_file changed = *f;
+
+	/* It cannot be opened again: this machine has it locked. */
+	if (is_same(f->fd, path)) {
+		if (inspect(&changed, path, e) < 0)
+			return -1;
+	} else {
+		if (disk_file_open(path, f->readonly, &changed, e) < 0)
+			return -1;
+		disk_file_close(f);
+	}
+	*f = changed;
+	return 0;
+}
+
 void disk_file_close(struct disk_file *f)
 {
 	/* Nothing is in flight: whoever waits for the disk need not wait for the kernel, too. */

@@ -28,6 +28,12 @@ struct disk_file {
  */
 V_MUST_CHECK int disk_file_open(const char *path, bool readonly, struct disk_file *out,
 				struct verr *e);
+
+/*
+ * The file of this path in place of the one that is open, or what has become of that one's size
+ * where it is the same. Nothing is in flight. After a fault it is as it was.
+ */
+V_MUST_CHECK int disk_file_change(struct disk_file *file, const char *path, struct verr *e);
 void disk_file_close(struct disk_file *file);
 
 /* Do one operation, blocking; any thread. Returns 0 or an errno. */

@@ -3,8 +3,9 @@
  * The io_uring engine: one ring a queue, one system call for a batch of operations and for those
  * that complete at once.
  *
- * The ring takes only the operations below, and only on the one file registered with it: whoever
- * captured the process could make it do nothing else (IORING_REGISTER_RESTRICTIONS).
+ * The ring takes only the operations below, and only on the one file registered with it, which can
+ * be replaced: whoever captured the process could make it do nothing else
+ * (IORING_REGISTER_RESTRICTIONS).
  */
 #include <errno.h>
 #include <liburing.h>
@@ -18,6 +19,7 @@
 struct uring_engine {
 	struct disk_engine engine; /* first */
 	struct io_uring ring;
+	const struct disk_file *file;
 };
 
 /* The file is the ring's first. */
@@ -155,6 +157,14 @@ static void wait_one(struct disk_engine *engine)
 	reap_ready(u);
 }
 
+static int changed(struct disk_engine *engine)
+{
+	struct uring_engine *u = (struct uring_engine *)engine;
+	int r = io_uring_register_files_update(&u->ring, FILE_INDEX, &u->file->fd, 1);
+
+	return r < 0 ? -r : 0;
+}
+
 static void engine_free(struct disk_engine *engine)
 {
 	struct uring_engine *u = (struct uring_engine *)engine;
@@ -171,6 +181,7 @@ static const struct disk_engine_class uring_class = {
 	.commit = commit,
 	.reap = reap,
 	.wait = wait_one,
+	.changed = changed,
 	.free = engine_free,
 };
 
@@ -178,7 +189,7 @@ static int restrict_ring(struct uring_engine *u)
 {
 	static const uint8_t ops[] = {IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
 				      IORING_OP_FALLOCATE};
-	struct io_uring_restriction rules[ARRAY_LEN(ops) + 2] = {{0}};
+	struct io_uring_restriction rules[ARRAY_LEN(ops) + 3] = {{0}};
 	size_t n = 0;
 
 	for (; n < ARRAY_LEN(ops); n++) {
@@ -189,6 +200,8 @@ static int restrict_ring(struct uring_engine *u)
 	rules[n++].sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC;
 	rules[n].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	rules[n++].sqe_flags = IOSQE_FIXED_FILE;
+	rules[n].opcode = IORING_RESTRICTION_REGISTER_OP;
+	rules[n++].register_op = IORING_REGISTER_FILES_UPDATE;
 	/* The shared library of Debian 12 lacks the functions for this and for enabling. */
 	return io_uring_register((unsigned)u->ring.ring_fd, IORING_REGISTER_RESTRICTIONS, rules,
 				 (unsigned)n);
@@ -224,6 +237,7 @@ int uring_engine_new(const struct disk_file *file, unsigned depth, disk_done_fn 
 	if (u == NULL)
 		return verr_host(e, "out of memory");
 	u->engine = (struct disk_engine){.class = &uring_class, .done = done, .arg = arg};
+	u->file = file;
 	u->ring.ring_fd = -1;
 	u->engine.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (u->engine.event < 0)

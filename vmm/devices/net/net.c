@@ -38,26 +38,29 @@ static struct net *net_of(struct vdev *dev)
 
 /* --- what both directions use --- */
 
-static void gate_init(struct net_gate *g, const struct net_limit *limit, counter *throttled)
+static void gate_change(struct net_gate *g, const struct net_limit *limit)
 {
 	uint64_t now = sys_now_ns();
 
-	(void)pthread_mutex_init(&g->lock, NULL);
+	(void)pthread_mutex_lock(&g->lock);
 	bucket_init(&g->bytes, limit->bytes.rate, limit->bytes.burst, now);
 	bucket_init(&g->packets, limit->packets.rate, limit->packets.burst, now);
-	g->throttled = throttled;
+	atomic_store(&g->limits, limit->bytes.rate != 0 || limit->packets.rate != 0);
+	(void)pthread_mutex_unlock(&g->lock);
 }
 
-static bool is_open(const struct net_gate *g)
+static void gate_init(struct net_gate *g, const struct net_limit *limit, counter *throttled)
 {
-	return g->bytes.rate == 0 && g->packets.rate == 0;
+	(void)pthread_mutex_init(&g->lock, NULL);
+	gate_change(g, limit);
+	g->throttled = throttled;
 }
 
 uint64_t net_gate_wait(struct net_gate *g)
 {
 	uint64_t bytes, packets, now;
 
-	if (is_open(g))
+	if (!atomic_load(&g->limits))
 		return 0;
 	now = sys_now_ns();
 	(void)pthread_mutex_lock(&g->lock);
@@ -71,7 +74,7 @@ uint64_t net_gate_wait(struct net_gate *g)
 
 void net_gate_take(struct net_gate *g, size_t bytes)
 {
-	if (is_open(g))
+	if (!atomic_load(&g->limits))
 		return;
 	(void)pthread_mutex_lock(&g->lock);
 	bucket_take(&g->bytes, bytes);
@@ -91,6 +94,25 @@ void net_lost(struct net *n, uint16_t pair, int error)
 	log_warn(LOG_NET, "%s: the host's side is gone (%s); the link is down", n->name,
 		 strerror(error));
 	loop_wake(&n->link);
+	vdev_trouble(&n->dev, VDEV_TROUBLE_ERROR);
+}
+
+void net_change_link(struct net *n, bool up)
+{
+	if (atomic_exchange(&n->unplugged, !up) == !up)
+		return;
+	loop_wake(&n->link);
+	/* What waits on the host's side came while nobody looked. */
+	for (uint16_t i = 0; i < n->dev.nqueues; i++)
+		vqueue_kick(&n->dev.queues[i]);
+}
+
+void net_change_limits(struct net *n, const struct net_limit *rx, const struct net_limit *tx)
+{
+	gate_change(&n->rx_gate, rx);
+	gate_change(&n->tx_gate, tx);
+	for (uint16_t i = 0; i < n->dev.nqueues; i++)
+		vqueue_kick(&n->dev.queues[i]);
 }
 
 /* In the loop and without a queue's lock, for the device's comes before those. */
@@ -99,7 +121,7 @@ static void on_link(void *arg)
 	struct net *n = arg;
 
 	(void)pthread_mutex_lock(&n->dev.lock);
-	n->config.status &= (uint16_t)~VIRTIO_NET_S_LINK_UP;
+	n->config.status = net_is_up(n) ? VIRTIO_NET_S_LINK_UP : 0;
 	vdev_config_changed(&n->dev);
 	(void)pthread_mutex_unlock(&n->dev.lock);
 }
@@ -226,7 +248,8 @@ static int make_pairs(struct net *n, struct verr *e)
 static int build(struct net *n, const struct net_options *o, struct verr *e)
 {
 	/* Little-endian, as this machine is. */
-	n->config = (struct virtio_net_config){.status = VIRTIO_NET_S_LINK_UP,
+	atomic_store(&n->unplugged, o->unplugged);
+	n->config = (struct virtio_net_config){.status = o->unplugged ? 0 : VIRTIO_NET_S_LINK_UP,
 					       .max_virtqueue_pairs = n->backend->pairs,
 					       .mtu = o->mtu};
 	memcpy(n->config.mac, n->mac, sizeof(n->mac));

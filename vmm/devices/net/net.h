@@ -33,6 +33,7 @@ struct net_options {
 	uint8_t mac[NET_MAC_LEN];
 	uint16_t mtu; /* what the driver is told */
 	struct net_limit rx, tx;
+	bool unplugged;            /* the link is down until net_change_link() */
 	struct loop *const *loops; /* pair n belongs to loop n modulo nloops */
 	size_t nloops;
 };
@@ -43,6 +44,12 @@ V_MUST_CHECK int net_new(const struct net_options *options, struct net_backend *
 
 /* After its loops have ended and the guest has stopped. Accepts NULL, returns NULL. */
 struct net *net_free(struct net *net);
+
+/* Plug the cable in, or pull it: no frame passes, and the driver is told. Loop's thread. */
+void net_change_link(struct net *net, bool up);
+
+/* Other limits, from now on. Any thread. */
+void net_change_limits(struct net *net, const struct net_limit *rx, const struct net_limit *tx);
 
 struct vdev *net_vdev(struct net *net);
 

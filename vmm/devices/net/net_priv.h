@@ -24,6 +24,7 @@ struct net_counters {
 struct net_gate {
 	pthread_mutex_t lock;
 	struct bucket bytes, packets; /* lock */
+	atomic_bool limits;           /* whether either has a rate */
 	counter *throttled;
 };
 
@@ -79,6 +80,7 @@ struct net {
 	uint16_t nrx, ntx;             /* made so far */
 	_Atomic uint16_t active_pairs; /* carry frames */
 	atomic_bool gone;              /* the backend's other side */
+	atomic_bool unplugged;         /* at the user's word */
 	struct loop_source link;       /* wake-up: the link is down */
 	struct chain control;          /* lock of the control queue */
 	struct net_counters counters;
@@ -94,6 +96,12 @@ void net_lost(struct net *net, uint16_t pair, int error);
 
 /* The first `pairs` carry frames. */
 V_MUST_CHECK int net_use_pairs(struct net *net, uint16_t pairs, struct verr *e);
+
+/* May frames pass? */
+static inline bool net_is_up(const struct net *net)
+{
+	return !atomic_load(&net->gone) && !atomic_load(&net->unplugged);
+}
 
 /* Does the queue run, and was nothing done that needs a reset? */
 bool net_runs(const struct vqueue *vq);

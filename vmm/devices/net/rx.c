@@ -211,7 +211,7 @@ static bool receive_one(struct net_rx *rx)
 void rx_serve(struct net_rx *rx)
 {
 	unsigned moved = 0;
-	bool more = !atomic_load(&rx->net->gone) && rx->pair < atomic_load(&rx->net->active_pairs);
+	bool more = net_is_up(rx->net) && rx->pair < atomic_load(&rx->net->active_pairs);
 
 	queue_disarm(&rx->vq->ring);
 	while (more && moved++ < NET_TURN)

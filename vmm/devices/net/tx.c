@@ -27,6 +27,10 @@ static bool send_frame(struct net_tx *tx, size_t len)
 	}
 	tx->iov[0] = (struct iovec){.iov_base = &header, .iov_len = sizeof(header)};
 	niov = iov_skip(c->iov, c->nread, sizeof(header), tx->iov + 1) + 1;
+	if (!net_is_up(tx->net)) {
+		counter_add(&tx->net->counters.tx_dropped, 1);
+		return false;
+	}
 	do
 		n = b->class->send(b, tx->pair, tx->iov, (int)niov);
 	while (n < 0 && errno == EINTR);

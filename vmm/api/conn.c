@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection: bytes in, requests, replies, bytes out. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/own.h"
+#include "vmm/api/conn.h"
+
+/* --- out --- */
+
+void conn_init(struct conn *c, struct api *api)
+{
+	*c = (struct conn){.api = api,
+			   .fd = -1,
+			   .readable = LOOP_SOURCE_INIT,
+			   .writable = LOOP_SOURCE_INIT,
+			   .timeout = LOOP_SOURCE_INIT};
+}
+
+void conn_close(struct conn *c)
+{
+	loop_source_deinit(&c->readable);
+	loop_source_deinit(&c->writable);
+	loop_source_deinit(&c->timeout);
+	http_end(&c->http);
+	free(c->out);
+	fd_close(&c->fd);
+	conn_init(c, c->api);
+}
+
+/*
+ * The last reply is sent. What the client still says is read and forgotten until it closes, too,
+ * for to close a socket with unread bytes takes the reply back.
+ */
+static void start_draining(struct conn *c)
+{
+	c->closing = false;
+	c->draining = true;
+	(void)shutdown(c->fd, SHUT_WR);
+	loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
+}
+
+void conn_flush(struct conn *c)
+{
+	ssize_t n;
+
+	while (c->out_at < c->out_len) {
+		n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			loop_enable(&c->writable);
+			return;
+		}
+		if (n <= 0) {
+			conn_close(c);
+			return;
+		}
+		c->out_at += (size_t)n;
+		if (!c->subscribed)
+			loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
+	}
+	loop_disable(&c->writable);
+	free(ptr_take(c->out));
+	c->out_at = c->out_len = 0;
+	if (c->closing)
+		start_draining(c);
+}
+
+bool conn_put(struct conn *c, const void *bytes, size_t len)
+{
+	char *more;
+
+	if (c->out_at > 0)
+		memmove(c->out, c->out + c->out_at, c->out_len - c->out_at);
+	c->out_len -= c->out_at;
+	c->out_at = 0;
+	more = realloc(c->out, c->out_len + len);
+	if (more == NULL) {
+		conn_close(c);
+		return false;
+	}
+	c->out = more;
+	memcpy(c->out + c->out_len, bytes, len);
+	c->out_len += len;
+	return true;
+}
+
+static void put_reply(struct conn *c, const struct reply *r, bool keep)
+{
+	char head[512];
+	int len =
+		snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nServer: Volt\r\nConnection: %s\r\n",
+			 r->status, http_reason(r->status), keep ? "keep-alive" : "close");
+
+	if (*r->allow != '\0')
+		len += snprintf(head + len, sizeof(head) - (size_t)len, "Allow: %s\r\n", r->allow);
+	if (r->type != NULL)
+		len += snprintf(head + len, sizeof(head) - (size_t)len, "Content-Type: %s\r\n",
+				r->type);
+	if (!r->stream && r->status != 204)
+		len += snprintf(head + len, sizeof(head) - (size_t)len, "Content-Length: %zu\r\n",
+				r->len);
+	len += snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
+	if (conn_put(c, head, (size_t)len) && r->body != NULL)
+		(void)conn_put(c, r->body, r->len);
+}
+
+/* --- in --- */
+
+/* Send the reply and be ready for the next request. */
+static void finish(struct conn *c, struct reply *reply)
+{
+	bool keep = http_keeps_alive(&c->http) && !reply->stream;
+
+	c->closing = !keep && !reply->stream;
+	put_reply(c, reply, keep);
+	free(ptr_take(reply->body));
+	if (c->fd < 0)
+		return;
+	http_begin(&c->http);
+	if (reply->stream)
+		events_subscribe(c);
+	if (c->fd >= 0)
+		conn_flush(c);
+}
+
+static void answer(struct conn *c)
+{
+	struct reply reply = {.status = 500};
+
+	route(c->api, &c->http, &reply);
+	c->waiting = reply.later;
+	if (!reply.later)
+		finish(c, &reply);
+}
+
+static void refuse(struct conn *c)
+{
+	struct reply reply = {0};
+
+	reply_fault(&reply, c->http.status, "%s", c->http.why);
+	c->closing = true;
+	put_reply(c, &reply, false);
+	free(reply.body);
+	if (c->fd >= 0)
+		conn_flush(c);
+}
+
+/* Parse what was read; a reply that is not taken yet ends the turn. */
+static void parse(struct conn *c)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	enum http_result result;
+
+	while (c->fd >= 0 && c->in_at < c->in_len && c->out_len == 0 && !c->subscribed &&
+	       !c->waiting && !c->draining) {
+		c->in_at += http_feed(&c->http, c->in + c->in_at, c->in_len - c->in_at, &result);
+		if (result == HTTP_READY)
+			answer(c);
+		else if (result == HTTP_BAD)
+			refuse(c);
+		else if (result == HTTP_CONTINUE && conn_put(c, go_on, sizeof(go_on) - 1))
+			conn_flush(c);
+	}
+}
+
+static void after(struct conn *c)
+{
+	if (c->fd < 0)
+		return;
+	if ((c->out_len > 0 && !c->subscribed) || c->waiting)
+		loop_disable(&c->readable);
+	else
+		loop_enable(&c->readable);
+}
+
+static void on_readable(void *arg)
+{
+	struct conn *c = arg;
+	ssize_t n;
+
+	if (c->in_at == c->in_len || c->subscribed || c->draining)
+		c->in_at = c->in_len = 0;
+	n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_close(c);
+		return;
+	}
+	c->in_len += (size_t)n;
+	if (!c->subscribed && !c->draining)
+		loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
+	parse(c);
+	after(c);
+}
+
+static void on_writable(void *arg)
+{
+	struct conn *c = arg;
+
+	conn_flush(c);
+	if (c->fd >= 0)
+		parse(c);
+	after(c);
+}
+
+/* A connection may rest between requests, but not within one. */
+static void on_timeout(void *arg)
+{
+	struct conn *c = arg;
+
+	bool within = c->out_len > 0 || c->http.parser.nread > 0 || c->http.body != NULL;
+
+	if (c->draining || (within && !c->subscribed && !c->waiting))
+		conn_close(c);
+}
+
+int conn_open(struct conn *c, int fd, struct verr *e)
+{
+	struct loop *loop = c->api->loop;
+
+	c->fd = fd;
+	http_begin(&c->http);
+	if (loop_fd_init(&c->readable, loop, fd, LOOP_READ, on_readable, c, e) < 0 ||
+	    loop_fd_init(&c->writable, loop, fd, LOOP_WRITE, on_writable, c, e) < 0 ||
+	    loop_timer_init(&c->timeout, loop, on_timeout, c, e) < 0) {
+		conn_close(c);
+		return -1;
+	}
+	loop_enable(&c->readable);
+	return 0;
+}
+
+void conns_answer_start(struct api *api, const struct verr *fault)
+{
+	for (size_t i = 0; i < API_CONNECTIONS; i++) {
+		struct conn *c = &api->conns[i];
+		struct reply reply = {0};
+
+		if (!c->waiting)
+			continue;
+		c->waiting = false;
+		if (fault != NULL)
+			reply_verr(&reply, 400, fault);
+		else
+			reply_state(&reply, api);
+		finish(c, &reply);
+		parse(c);
+		after(c);
+	}
+	api->wish = API_WISH_NOTHING;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API's insides, for the files of this room only. */
+#ifndef VOLT_VMM_API_CONN_H
+#define VOLT_VMM_API_CONN_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/compiler.h"
+#include "vmm/api/api.h"
+#include "vmm/api/http.h"
+
+/* What a subscriber may leave unread. */
+#define EVENTS_UNREAD_MAX KIB(64)
+
+#define CONN_INPUT KIB(4)
+
+struct conn {
+	struct api *api;
+	int fd; /* -1: free */
+	struct loop_source readable, writable, timeout;
+	struct http http;
+	char in[CONN_INPUT]; /* in_at to in_len are not parsed yet */
+	size_t in_at, in_len;
+	char *out; /* out_at to out_len are not sent yet */
+	size_t out_at, out_len;
+	bool closing;    /* once the reply is sent */
+	bool draining;   /* it is, and the client has not closed yet */
+	bool subscribed; /* it gets events until it ends */
+	bool waiting;    /* for the start that it asked for */
+};
+
+struct api {
+	struct loop *loop;
+	struct config *config;
+	struct machine *machine; /* NULL until there is one */
+	enum api_wish wish;
+	int fd, folder; /* the socket; the folder that it is in, O_PATH */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the socket's */
+	uint64_t device, inode;
+	struct loop_source accepts;
+	struct conn conns[API_CONNECTIONS];
+};
+
+/* "GET, PUT, PATCH, DELETE" and room. */
+#define ALLOW_LEN 32
+
+/* What a route answers. */
+struct reply {
+	int status;
+	const char *type; /* of the body */
+	char *body;       /* owned; NULL: none */
+	size_t len;
+	char allow[ALLOW_LEN]; /* of a 405 */
+	bool stream;           /* the connection becomes one of events */
+	bool later;            /* there is no answer yet */
+};
+
+#define TYPE_JSON "application/json"
+#define TYPE_PROMETHEUS "text/plain; version=0.0.4"
+#define TYPE_EVENTS "application/x-ndjson"
+
+/* routes.c */
+void route(struct api *api, const struct http *request, struct reply *reply);
+
+void reply_state(struct reply *reply, const struct api *api);
+
+/* One request; `id` is the object's that its path names, or NULL. */
+struct call {
+	struct api *api;
+	const struct http *request;
+	const char *id;
+};
+
+typedef void route_fn(const struct call *call, struct reply *reply);
+
+/* objects.c */
+route_fn list_drives, get_drive, put_drive, patch_drive, delete_drive;
+route_fn list_nets, get_net, put_net, patch_net, delete_net;
+
+/* A reply with {"fault_message": "..."}. */
+void reply_verr(struct reply *reply, int status, const struct verr *e);
+
+#define reply_fault(reply, status, ...)                   \
+	do {                                              \
+		struct verr fault_ = VERR_INIT;           \
+		(void)verr_invalid(&fault_, __VA_ARGS__); \
+		reply_verr(reply, status, &fault_);       \
+	} while (0)
+
+/* conn.c */
+void conn_init(struct conn *c, struct api *api);                    /* free */
+V_MUST_CHECK int conn_open(struct conn *c, int fd, struct verr *e); /* `fd` becomes its own */
+
+/* Send bytes behind what is there; false: out of memory, and the connection is closed. */
+bool conn_put(struct conn *c, const void *bytes, size_t len);
+
+/* Send what the client takes now; the rest waits. May close the connection. */
+void conn_flush(struct conn *c);
+void conn_close(struct conn *c);
+
+/* Answer who waits for the start, and go on with what he sent meanwhile. */
+void conns_answer_start(struct api *api, const struct verr *fault);
+
+/* events.c */
+void events_subscribe(struct conn *c);
+void events_tell(void *api, enum machine_event event, const char *device);
+
+#endif

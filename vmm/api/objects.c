@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Disks and NICs, each by its id. Before the start they come and go; afterwards what is live of
+ * them changes at once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "vmm/api/conn.h"
+
+/* A kind of object. */
+struct kind {
+	const char *what;
+	const struct list_class *class;
+	size_t list; /* offsetof() in struct config */
+	int (*apply)(struct machine *m, const void *old, const void *changed, bool file,
+		     struct verr *e);
+};
+
+static int apply_drive(struct machine *m, const void *old, const void *changed, bool file,
+		       struct verr *e)
+{
+	return machine_change_drive(m, old, changed, file, e);
+}
+
+static int apply_net(struct machine *m, const void *old, const void *changed, bool file,
+		     struct verr *e)
+{
+	(void)file;
+	return machine_change_net(m, old, changed, e);
+}
+
+static const struct kind drives = {"drive", &drive_class, offsetof(struct config, drives),
+				   apply_drive};
+static const struct kind nets = {"net", &net_class, offsetof(struct config, nets), apply_net};
+
+/* One request: about the object `id` (NULL: the list) of a kind. */
+struct about {
+	struct api *api;
+	const struct kind *kind;
+	const struct http *request;
+	struct config_list *list;
+	const char *id;
+	void *object; /* NULL: there is none of this id */
+};
+
+typedef void answer_fn(const struct about *a, struct reply *reply);
+
+static void reply_text(struct reply *reply, char *json)
+{
+	if (json == NULL) {
+		reply_fault(reply, 503, "out of memory");
+		return;
+	}
+	reply->status = 200;
+	reply->type = TYPE_JSON;
+	reply->body = json;
+	reply->len = strlen(json);
+}
+
+static void get(const struct about *a, struct reply *reply)
+{
+	reply_text(reply, a->id == NULL ? list_to_json(a->list, a->kind->class)
+					: object_to_json(a->object, a->kind->class));
+}
+
+/* Body into the object; it may repeat the id, but not contradict it. */
+static int parse(const struct about *a, void *object, bool live, struct verr *e)
+{
+	const struct list_class *class = a->kind->class;
+	const struct setting *row = list_find(class, "id", 2, false);
+	const struct http *r = a->request;
+	const char *body = r->body != NULL ? r->body : "", *id;
+
+	if (object_parse_json(object, class, body, r->body_len, live, e) < 0)
+		return -1;
+	id = setting_text(object, row);
+	if (id == NULL || a->id == NULL)
+		return setting_set_text(object, row, a->id, e);
+	if (strcmp(id, a->id) != 0)
+		return verr_invalid(e, "body: id: %s: the path says %s", id, a->id);
+	return 0;
+}
+
+/* The whole object: a new one, or in place of the old one. */
+static void put(const struct about *a, struct reply *reply)
+{
+	const struct list_class *class = a->kind->class;
+	struct verr e = VERR_INIT;
+	void *added;
+
+	if (a->api->machine != NULL) {
+		reply_fault(reply, 409, "%s %s: only PATCH is for a machine that has started",
+			    a->kind->what, a->id);
+		return;
+	}
+	added = list_add(a->list, class, &e);
+	if (added == NULL) {
+		reply_verr(reply, 400, &e);
+		return;
+	}
+	if (parse(a, added, false, &e) < 0) {
+		list_drop_last(a->list, class);
+		reply_verr(reply, 400, &e);
+		return;
+	}
+	a->list->beneath = a->list->count - 1;
+	list_merge_last(a->list, class);
+	reply_text(reply, object_to_json(list_by_id(a->list, class, a->id), class));
+}
+
+/* What the body names; all of it or nothing. */
+static void patch(const struct about *a, struct reply *reply)
+{
+	const struct list_class *class = a->kind->class;
+	const struct http *r = a->request;
+	union {
+		struct drive_config drive;
+		struct net_config net;
+	} changed;
+	bool live = a->api->machine != NULL;
+	bool file = r->body != NULL && json_has_key(r->body, r->body_len, "path");
+	struct verr e = VERR_INIT;
+
+	memset(&changed, 0, sizeof(changed));
+	if (object_copy(&changed, a->object, class, &e) < 0 || parse(a, &changed, live, &e) < 0 ||
+	    (live && a->kind->apply(a->api->machine, a->object, &changed, file, &e) < 0)) {
+		object_deinit(&changed, class->rows, class->count);
+		reply_fault(reply, 400, "%s %s: %s", a->kind->what, a->id, e.text);
+		return;
+	}
+	list_replace(class, a->object, &changed);
+	reply_text(reply, object_to_json(a->object, class));
+}
+
+static void delete (const struct about *a, struct reply *reply)
+{
+	if (a->api->machine != NULL) {
+		reply_fault(reply, 409,
+			    "%s %s: nothing can be taken out of a machine that has "
+			    "started",
+			    a->kind->what, a->id);
+		return;
+	}
+	list_remove(a->list, a->kind->class, a->object);
+	reply->status = 204;
+}
+
+static void answer(const struct call *call, const struct kind *kind, answer_fn *fn,
+		   struct reply *reply)
+{
+	struct about a = {.api = call->api, .kind = kind, .request = call->request, .id = call->id};
+
+	a.list = (struct config_list *)(void *)((char *)call->api->config + kind->list);
+	if (a.id != NULL)
+		a.object = list_by_id(a.list, kind->class, a.id);
+	if (a.id != NULL && a.object == NULL && fn != put)
+		reply_fault(reply, 404, "%s %s: there is none", kind->what, a.id);
+	else
+		fn(&a, reply);
+}
+
+#define HANDLER(name, kind, fn)                                 \
+	void name(const struct call *call, struct reply *reply) \
+	{                                                       \
+		answer(call, &(kind), fn, reply);               \
+	}
+
+HANDLER(list_drives, drives, get)
+HANDLER(get_drive, drives, get)
+HANDLER(put_drive, drives, put)
+HANDLER(patch_drive, drives, patch)
+HANDLER(delete_drive, drives, delete)
+HANDLER(list_nets, nets, get)
+HANDLER(get_net, nets, get)
+HANDLER(put_net, nets, put)
+HANDLER(patch_net, nets, patch)
+HANDLER(delete_net, nets, delete)

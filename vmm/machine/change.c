@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be changed of a machine that runs or is paused. */
+#include <string.h>
+
+#include "vmm/machine/internal.h"
+
+/* A path that is named again may have another size, or another file, by now. */
+int machine_change_drive(struct machine *m, const struct drive_config *old,
+			 const struct drive_config *changed, bool file, struct verr *e)
+{
+	struct disk *disk = NULL;
+
+	for (size_t i = 0; i < m->ndisks; i++)
+		if (m->disks[i].config == old)
+			disk = &m->disks[i];
+	if (disk == NULL)
+		return verr_not_found(e, "there is no such disk");
+	if (file && block_change_file(disk->block, changed->path, e) < 0)
+		return -1;
+	block_change_limits(disk->block, (struct block_rate){changed->rate, changed->burst},
+			    (struct block_rate){changed->ops, changed->ops_burst});
+	if (file)
+		log_info(LOG_BLOCK, "disk %s is %s now", changed->id, changed->path);
+	return 0;
+}
+
+int machine_change_net(struct machine *m, const struct net_config *old,
+		       const struct net_config *changed, struct verr *e)
+{
+	const struct net_limit rx = nic_rx_limit(changed), tx = nic_tx_limit(changed);
+	struct nic *nic = NULL;
+
+	for (size_t i = 0; i < m->nnics; i++)
+		if (m->nics[i].config == old)
+			nic = &m->nics[i];
+	if (nic == NULL)
+		return verr_not_found(e, "there is no such NIC");
+	net_change_limits(nic->net, &rx, &tx);
+	net_change_link(nic->net, changed->link);
+	return 0;
+}
