@@ -16,6 +16,7 @@ SETTING = re.compile(r"^  --([a-z-]+)(?: (\S+))?\s+\S", re.M)
 # By the placeholder that --help shows: a value that is wrong, and what the message then expects.
 BAD_VALUES = {
     "FILE": ("/no/such/directory/file", "No such file or directory"),
+    "PATH": ("/no/such/directory/file", "No such file or directory"),
     "TEXT": ("x" * 3000, "3000 bytes long, at most 2047"),
     "SIZE": ("12Q", "expected a size such as 128M or 1G"),
     "N": ("0x10", "expected a whole number, 1 to 255"),

@@ -65,9 +65,6 @@ static int open_folder(struct api *api, const char *path, struct verr *e)
 {
 	char folder[sizeof(api->path)];
 
-	/* The kernel would choose a name of its own. */
-	if (*path == '\0')
-		return verr_invalid(e, "expected the path of a socket");
 	if (strlen(path) >= sizeof(api->path))
 		return verr_invalid(e,
 				    "%s is longer than %zu characters, which a socket's path "
