@@ -88,7 +88,7 @@ static const struct verb_option *find_option(const struct verb *v, const char *w
 
 /* Take the option at argv[*i], and its value where that is the next word. */
 static int take_option(const struct verb *v, int argc, char *const argv[], int *i,
-		       struct verb_args *args, struct verr *e)
+		       struct verb_args *args, struct verb_given *given, struct verr *e)
 {
 	const char *word = argv[*i], *value;
 	const struct verb_option *o = find_option(v, word, &value);
@@ -104,14 +104,17 @@ static int take_option(const struct verb *v, int argc, char *const argv[], int *
 	}
 	if (o->value != NULL && *value == '\0')
 		return verr_invalid(e, "--%s: must not be empty", o->name);
-	args->options[o - v->options] = value != NULL ? value : "";
+	value = value != NULL ? value : "";
+	args->options[o - v->options] = value;
+	given[args->given_count++] =
+		(struct verb_given){.row = (size_t)(o - v->options), .value = value};
 	return 0;
 }
 
 enum parse_result { PARSE_RUN, PARSE_HELP, PARSE_FAULT };
 
 static enum parse_result parse(const struct verb *v, int argc, char *const argv[],
-			       struct verb_args *args, struct verr *e)
+			       struct verb_args *args, struct verb_given *given, struct verr *e)
 {
 	bool options = true;
 
@@ -123,7 +126,7 @@ static enum parse_result parse(const struct verb *v, int argc, char *const argv[
 		} else if (options && is_help(word)) {
 			return PARSE_HELP;
 		} else if (options && word[0] == '-' && word[1] != '\0') {
-			if (take_option(v, argc, argv, &i, args, e) < 0)
+			if (take_option(v, argc, argv, &i, args, given, e) < 0)
 				return PARSE_FAULT;
 		} else {
 			args->operands[args->count++] = word;
@@ -146,15 +149,16 @@ static int report_fault(const char *path, const struct verr *e)
 static int run_leaf(const struct verb *v, const char *path, int argc, char *const argv[])
 {
 	auto_free const char **operands = calloc((size_t)argc + 1, sizeof(*operands));
-	struct verb_args args = {.operands = operands};
+	auto_free struct verb_given *given = calloc((size_t)argc + 1, sizeof(*given));
+	struct verb_args args = {.operands = operands, .given = given};
 	struct verr e = VERR_INIT;
 	int status = -1;
 
-	if (operands == NULL) {
+	if (operands == NULL || given == NULL) {
 		(void)verr_host(&e, "out of memory");
 		return report_fault(path, &e);
 	}
-	switch (parse(v, argc, argv, &args, &e)) {
+	switch (parse(v, argc, argv, &args, given, &e)) {
 	case PARSE_HELP:
 		print_help(v, path);
 		return STATUS_OK;

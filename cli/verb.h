@@ -24,8 +24,16 @@ struct verb_option {
 
 #define VERB_OPTIONS_MAX 12
 
+/* An option as it was given. */
+struct verb_given {
+	size_t row;
+	const char *value;
+};
+
 struct verb_args {
 	const char *options[VERB_OPTIONS_MAX]; /* by row of the verb's options; NULL: not given */
+	const struct verb_given *given;        /* `given_count` of them, in order: the same row */
+	size_t given_count;                    /* may come several times */
 	const char **operands;                 /* `count` of them */
 	size_t count;
 };

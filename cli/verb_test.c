@@ -80,6 +80,36 @@ static void test_options_and_operands(void **state)
 	assert_int_equal(CALL("leaf", "-"), 7);
 }
 
+/* Says "row=value" for each option, in order. */
+static int run_all(const struct verb_args *args, struct verr *e)
+{
+	char text[64] = "";
+
+	(void)e;
+	for (size_t i = 0; i < args->given_count; i++) {
+		size_t len = strlen(text);
+
+		(void)snprintf(text + len, sizeof(text) - len, "%zu=%s ", args->given[i].row,
+			       args->given[i].value);
+	}
+	check_expected(text);
+	return 0;
+}
+
+static void test_every_value(void **state)
+{
+	static const struct verb all = {.name = "all",
+					.summary = "all",
+					.run = run_all,
+					.options = options,
+					.options_count = ARRAY_LEN(options)};
+	const char *const argv[] = {"all", "-v", "first", "--flag", "--value=last", NULL};
+
+	(void)state;
+	expect_string(run_all, text, "1=first 0= 1=last ");
+	assert_int_equal(verb_main(&all, "all", 5, (char *const *)(uintptr_t)argv), 0);
+}
+
 static void test_wrong_arguments_are_a_status_of_their_own(void **state)
 {
 	(void)state;
@@ -114,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options_and_operands),
+		cmocka_unit_test(test_every_value),
 		cmocka_unit_test(test_wrong_arguments_are_a_status_of_their_own),
 		cmocka_unit_test(test_faults_become_statuses),
 		cmocka_unit_test(test_help_runs_nothing),
