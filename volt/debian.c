@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,38 +16,18 @@
 
 #include "base/own.h"
 #include "cli/interrupt.h"
+#include "volt/program.h"
 
 #define PROGRAM "mmdebstrap"
 #define REMEDY "apt-get install mmdebstrap uidmap"
 #define ARGS_MAX 10
 #define LINE_MAX_LEN 512
 
-static bool is_in_path(const char *program)
+static bool is_there(const char *program)
 {
-	const char *path = getenv("PATH");
-	char file[PATH_MAX];
+	char path[PATH_MAX];
 
-	for (const char *at = path != NULL ? path : "/usr/bin:/bin"; *at != '\0';) {
-		size_t len = strcspn(at, ":");
-
-		if ((size_t)snprintf(file, sizeof(file), "%.*s/%s", (int)len, at, program) <
-			    sizeof(file) &&
-		    access(file, X_OK) == 0)
-			return true;
-		at += len + (at[len] == ':');
-	}
-	return false;
-}
-
-/* The name of the user in /etc/passwd: nothing else can be asked by a static program. */
-static bool find_user(char *name, size_t size)
-{
-	auto_fclose *f = fopen("/etc/passwd", "re");
-	const struct passwd *p = NULL;
-
-	while (f != NULL && (p = fgetpwent(f)) != NULL && p->pw_uid != getuid())
-		;
-	return p != NULL && (size_t)snprintf(name, size, "%s", p->pw_name) < size;
+	return program_find(program, path, sizeof(path));
 }
 
 /* Has that file a line of that user's? */
@@ -86,10 +65,10 @@ static int check_user(struct verr *e)
 	static const char *const files[] = {"/etc/subuid", "/etc/subgid"};
 	char user[128];
 
-	if (!is_in_path("newuidmap") || !is_in_path("newgidmap"))
+	if (!is_there("newuidmap") || !is_there("newgidmap"))
 		return verr_host(e, "newuidmap is not there: " REMEDY);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (find_user(user, sizeof(user)) && !has_range(files[i], user))
+		if (program_user_name(getuid(), user, sizeof(user)) && !has_range(files[i], user))
 			return verr_host(e,
 					 "%s has no line for %s: sudo usermod --add-subuids "
 					 "100000-165535 --add-subgids 100000-165535 %s",
@@ -124,7 +103,7 @@ int debian_check(const struct debian *d, struct verr *e)
 	if (d->mirror != NULL &&
 	    (strstr(d->mirror, "://") == NULL || strchr(d->mirror, ' ') != NULL))
 		return verr_invalid(e, "--mirror: expected a URL, as http://deb.debian.org/debian");
-	if (!is_in_path(PROGRAM))
+	if (!is_there(PROGRAM))
 		return verr_host(e, PROGRAM " is not there: " REMEDY);
 	return geteuid() == 0 ? 0 : check_user(e);
 }
