@@ -9,11 +9,12 @@
 #include "volt/api.h"
 #include "volt/doctor.h"
 #include "volt/kernel.h"
+#include "volt/net/net.h"
 #include "volt/rootfs.h"
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-	&doctor_verb, &kernel_verb, &rootfs_verb, &api_verb, &openapi_verb,
+	&doctor_verb, &kernel_verb, &net_verb, &rootfs_verb, &api_verb, &openapi_verb,
 };
 
 static const struct verb root = {

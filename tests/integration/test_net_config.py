@@ -41,7 +41,7 @@ def dry_run(network, *options):  # noqa: F811
     ("tap=t0,backend=slirp", "backend=slirp: expected virtio-net"),
     ("tap=t0,rx-rate=fast", "rx-rate=fast: expected a size such as"),
     ("tap=t0,id=a b", "expected 1 to 20 of A-Z a-z 0-9 _ -"),
-    ("tap=t0,bridge=none", "there is no bridge none; run: ip link add none type bridge"),
+    ("tap=t0,bridge=none", "there is no bridge none; run as root: volt net setup --bridge none"),
     ("tap=t0,bridge=lo", "lo is no bridge; expected the name of one"),
     ("tap=lo", "lo is no TAP device"),
     ("tap=lo,queues=2", "lo is no TAP with several queues; run as root: ip tuntap add lo mode tap multi_queue"),
@@ -114,7 +114,7 @@ def test_without_rights(network):  # noqa: F811
         return run(*options, "--dry-run", prefix=nobody)
 
     assert_fault(refused("--tap", "t0"), STATUS_CONFIGURATION,
-                 "no TAP t0, and no right to make one; run as root: ip tuntap add t0 mode tap user USER")
+                 "no TAP t0, and no right to make one; run as root: volt net setup --tap t0 --owner USER")
     network.run("ip", "tuntap", "add", "t0", "mode", "tap", "user", "0")
     assert_fault(refused("--tap", "t0"), STATUS_CONFIGURATION, "t0 is not this user's; run as root: ip link del t0; ")
     network.run("ip", "tuntap", "add", "t1", "mode", "tap", "user", "65534")

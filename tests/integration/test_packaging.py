@@ -15,6 +15,7 @@ OTHERS = {
     "share/bash-completion/completions/volt": 0o644,
     "share/bash-completion/completions/stellarium": 0o644,
     "share/doc/volt/README.md": 0o644,
+    "share/doc/volt/networking.md": 0o644,
     "share/man/man1/volt-vmm.1": 0o644,
     "share/man/man1/volt.1": 0o644,
     "share/man/man1/stellarium.1": 0o644,
@@ -215,7 +216,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
 
 
 @pytest.mark.parametrize("words, offered", [
-    ([""], {"api", "doctor", "kernel", "openapi", "rootfs"}),
+    ([""], {"api", "doctor", "kernel", "net", "openapi", "rootfs"}),
     (["--"], {"--help", "--version"}),
     (["kernel", ""], {"list", "path", "import", "extract", "build"}),
     (["kernel", "im"], {"import"}),
@@ -227,6 +228,12 @@ def test_completion_of_volt_vmm_offers_every_flag():
     (["kernel", "nonsense", ""], set()),
     (["rootfs", "build", "--from", ""], {"FILES"}),
     (["doctor", "--can"], {"--can-run-linux"}),
+    (["net", ""], {"setup", "teardown", "status"}),
+    (["net", "setup", "--no"], {"--no-dhcp", "--no-masquerade"}),
+    (["net", "setup", "--address", ""], set()),
+    (["net", "setup", "--uplink", "l"], {"lo"}),
+    (["net", "setup", "--owner", "nobod"], {"nobody"}),
+    (["net", "teardown", "--bridge", ""], set()),
 ])
 def test_completion_of_volt(words, offered):
     assert complete("volt", *words) == offered

@@ -138,8 +138,9 @@ int link_check_bridge(int link, const char *bridge, struct verr *e)
 	struct __bridge_info info;
 
 	if (link_index(link, bridge) == 0)
-		return verr_invalid(e, "there is no bridge %s; run: ip link add %s type bridge",
-				    bridge, bridge);
+		return verr_invalid(
+			e, "there is no bridge %s; run as root: volt net setup --bridge %s", bridge,
+			bridge);
 	if (ask_bridge(link, bridge, BRCTL_GET_BRIDGE_INFO, &info, 0) < 0)
 		return verr_invalid(e, "%s is no bridge; expected the name of one", bridge);
 	return 0;

@@ -155,9 +155,9 @@ static int refused(const struct tap *t, bool exists, struct verr *e)
 				"tuntap add %s mode tap%s user USER",
 				t->name, t->name, t->name, multi);
 		return verr_invalid(e,
-				    "no TAP %s, and no right to make one; run as root: ip tuntap "
-				    "add %s mode tap%s user USER",
-				    t->name, t->name, multi);
+				    "no TAP %s, and no right to make one; run as root: volt net "
+				    "setup --tap %s --owner USER%s",
+				    t->name, t->name, t->backend.pairs > 1 ? " --multi-queue" : "");
 	case EINVAL:
 		if (exists && t->backend.pairs > 1)
 			return verr_invalid(

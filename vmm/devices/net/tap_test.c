@@ -149,7 +149,7 @@ static void test_bridge(void **state)
 
 	(void)state;
 	refuse((struct tap_options){.name = "vt0", .bridge = "vb0"},
-	       "there is no bridge vb0; run: ip link add vb0 type bridge");
+	       "there is no bridge vb0; run as root: volt net setup --bridge vb0");
 	refuse((struct tap_options){.name = "vt0", .bridge = "lo"}, "lo is no bridge");
 	assert_false(exists("vt0"));
 	if (make_bridge("vb0") < 0 || make_bridge("vb1") < 0)

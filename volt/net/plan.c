@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volt/net/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/own.h"
+#include "cli/interrupt.h"
+
+/*
+ * In the order of setup; what comes first has the record, and is undone last. systemd-networkd
+ * makes the interfaces when it reads its units, but does not take them away: that is plan_links'
+ * work.
+ */
+static plan_step *const networkd_steps[] = {plan_units, plan_forwarding, plan_nat, plan_links};
+static plan_step *const netlink_steps[] = {plan_record, plan_bridge, plan_taps, plan_forwarding,
+					   plan_nat};
+
+void plan_tell(struct plan *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->changes++;
+	if (p->undoing)
+		fputs("undo: ", stdout);
+	va_start(ap, fmt);
+	(void)vprintf(fmt, ap);
+	va_end(ap);
+	(void)putchar('\n');
+}
+
+static plan_step *const *steps_of(const struct plan *p, size_t *count)
+{
+	bool networkd = (p->to != NULL ? p->to : p->from)->means == NET_NETWORKD;
+
+	*count = networkd ? ARRAY_LEN(networkd_steps) : ARRAY_LEN(netlink_steps);
+	return networkd ? networkd_steps : netlink_steps;
+}
+
+/*
+ * The way back, of all steps: what one has done may be another's to undo. What goes wrong there is
+ * told, and the rest done.
+ */
+static void undo(struct plan *p)
+{
+	struct plan back = {.from = p->to, .to = p->from, .undoing = true};
+	size_t count;
+	plan_step *const *steps = steps_of(p, &count);
+
+	for (size_t i = count; i-- > 0;) {
+		struct verr e = VERR_INIT;
+
+		if (steps[i](&back, &e) < 0)
+			fprintf(stderr, "undo: %s\n", e.text);
+	}
+}
+
+static int go(struct plan *p, struct verr *e)
+{
+	size_t count;
+	plan_step *const *steps = steps_of(p, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (interrupt_check(e) == 0 && steps[i](p, e) == 0)
+			continue;
+		if (!p->dry)
+			undo(p);
+		return -1;
+	}
+	return 0;
+}
+
+static int go_to_nothing(struct plan *p, struct verr *e)
+{
+	size_t count;
+	plan_step *const *steps = steps_of(p, &count);
+
+	for (size_t i = count; i-- > 0;)
+		if (steps[i](p, e) < 0)
+			return -1;
+	return 0;
+}
+
+int plan_run(struct plan *p, struct verr *e)
+{
+	int result = p->to != NULL ? go(p, e) : go_to_nothing(p, e);
+
+	(void)fflush(stdout);
+	return result;
+}
