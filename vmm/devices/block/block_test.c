@@ -371,12 +371,13 @@ static void test_rate_limit(void **state)
 	struct fixture *f = *state;
 
 	close_disk(f);
-	open_disk(f, (struct block_options){.ops = {.rate = 100, .burst = 5}});
+	/* So slow that no host takes the second before its time. */
+	open_disk(f, (struct block_options){.ops = {.rate = 1, .burst = 1}});
 	driver_start(&f->d, &f->t, offered(f));
-	for (uint32_t i = 0; i < 12; i++)
+	for (uint32_t i = 0; i < 2; i++)
 		ask(f, VIRTIO_BLK_T_IN, 0, DATA, 512);
-	assert_int_equal(serve(f, 12), 12);
-	assert_true(count_of(f, "throttled") >= 5); /* each one after the burst waited */
+	assert_int_equal(serve(f, 2), 2);
+	assert_true(count_of(f, "throttled") >= 1);
 	/* A reset does not wait for the rate. */
 	for (uint32_t i = 0; i < 12; i++)
 		ask(f, VIRTIO_BLK_T_IN, 0, DATA, 512);
