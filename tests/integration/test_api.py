@@ -298,3 +298,38 @@ def test_disk_changes_while_the_machine_runs(here, engine):
         assert "queues: cannot change" in client.fault(400, "PATCH", "/v1/vm/drives/a", {"queues": 2})
         assert "only PATCH" in client.fault(409, "PUT", "/v1/vm/drives/a", {"path": "one"})
         assert client.fault(409, "DELETE", "/v1/vm/drives/a").startswith("drive a: nothing can be taken out")
+
+
+def test_what_is_sent_behind_a_start_waits_for_its_answer(waiting):
+    """The start fails; the kill behind it is a request of its own, and ends the process."""
+    body = [b'{"action":"%s"}' % action for action in (b"start", b"kill")]
+    with api.raw("api") as sock:
+        sock.sendall(b"".join(b"PUT /v1/vm/state HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
+                              for text in body))
+        assert waiting.finish().status == 1
+        data = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert data.startswith(b"HTTP/1.1 400") and data.count(b"HTTP/1.1 ") == 2
+
+
+def test_start_that_fails_at_its_outputs_leaves_nothing(waiting):
+    """The log is opened before the metrics, which are a socket here; each try closes it again."""
+    with socket.socket(socket.AF_UNIX) as other, Client() as client:
+        other.bind("metrics")
+        client.call("PATCH", "/v1/vm/config", {"kernel": str(volt.guest("do")), "cmdline": "!", "id": "first",
+                                               "log_path": "log", "metrics_path": "metrics"})
+        for _ in range(3):
+            assert "--metrics-path" in client.fault(400, "PUT", "/v1/vm/state", {"action": "start"})
+        assert not [fd for fd in os.listdir(f"/proc/{waiting.pid}/fd")
+                    if os.path.realpath(f"/proc/{waiting.pid}/fd/{fd}").endswith("/log")]
+        client.call("PATCH", "/v1/vm/config", {"metrics_path": "m", "id": "second"})
+        assert client.act("start")[0] == 200
+        waiting.wait_for()
+
+
+def test_full_list_takes_the_place_of_one(waiting):
+    with Client() as client:
+        names = [f"d{n}" for n in range(40)]
+        made = [name for name in names if client.call("PUT", f"/v1/vm/drives/{name}", {"path": "a"})[0] == 200]
+        assert len(made) < 40
+        assert client.call("PUT", "/v1/vm/drives/d0", {"path": "b"})[1]["path"] == "b"
+        assert len(client.get("/v1/vm/drives")) == len(made)

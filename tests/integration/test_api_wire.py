@@ -177,3 +177,12 @@ def test_reader_of_events_that_does_not_read_is_cut_off(vm):
             if descriptors(vm) < before:
                 break
         assert descriptors(vm) == before - 1
+
+
+def test_answer_to_head_has_no_body(vm):
+    with api.raw("api") as sock:
+        sock.sendall(b"HEAD /health HTTP/1.1\r\n\r\n" + HEAD + b"\r\n")
+        data = b""
+        while b'"ok"' not in data:
+            data += sock.recv(65536)
+    assert data.startswith(b"HTTP/1.1 405") and b"expected" not in data

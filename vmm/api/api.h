@@ -4,9 +4,9 @@
  *
  * All of it runs on the machine's loop. A connection has one request at a time and a fixed buffer;
  * while its reply is not taken nothing more is read from it, so a client costs a bounded amount of
- * memory and no time, however slow it is. A request that does not become complete, or a reply that
- * is not taken, ends the connection after API_TIMEOUT_MS. What a request does is the machine's, and
- * takes as long as that does (a pause waits for the disks).
+ * memory and no time, however slow it is. A request that is not complete and its reply not taken
+ * within API_TIMEOUT_MS of its first byte ends the connection; between requests it may rest. What a
+ *request does is the machine's, and takes as long as that does (a pause waits for the disks).
  *
  *	http.c    a request from bytes            routes.c  paths, methods, bodies, replies
  *	conn.c    bytes in and out                events.c  the stream of events

@@ -61,8 +61,6 @@ void conn_flush(struct conn *c)
 			return;
 		}
 		c->out_at += (size_t)n;
-		if (!c->subscribed)
-			loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
 	}
 	loop_disable(&c->writable);
 	free(ptr_take(c->out));
@@ -106,23 +104,38 @@ static void put_reply(struct conn *c, const struct reply *r, bool keep)
 		len += snprintf(head + len, sizeof(head) - (size_t)len, "Content-Length: %zu\r\n",
 				r->len);
 	len += snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
-	if (conn_put(c, head, (size_t)len) && r->body != NULL)
+	if (conn_put(c, head, (size_t)len) && r->body != NULL && !r->bare)
 		(void)conn_put(c, r->body, r->len);
 }
 
 /* --- in --- */
+
+/* From a request's first byte, or the end of the one before, until its reply is taken. */
+static void start_timeout(struct conn *c)
+{
+	loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
+}
+
+/* Between requests, where a connection may stay for as long as it likes. */
+static bool at_rest(const struct conn *c)
+{
+	return c->in_at == c->in_len && c->out_len == 0 && c->http.parser.nread == 0 &&
+	       c->http.body == NULL;
+}
 
 /* Send the reply and be ready for the next request. */
 static void finish(struct conn *c, struct reply *reply)
 {
 	bool keep = http_keeps_alive(&c->http) && !reply->stream;
 
+	reply->bare = c->http.parser.method == HTTP_HEAD;
 	c->closing = !keep && !reply->stream;
 	put_reply(c, reply, keep);
 	free(ptr_take(reply->body));
 	if (c->fd < 0)
 		return;
 	http_begin(&c->http);
+	start_timeout(c);
 	if (reply->stream)
 		events_subscribe(c);
 	if (c->fd >= 0)
@@ -193,9 +206,9 @@ static void on_readable(void *arg)
 		conn_close(c);
 		return;
 	}
+	if (at_rest(c))
+		start_timeout(c);
 	c->in_len += (size_t)n;
-	if (!c->subscribed && !c->draining)
-		loop_timer_arm(&c->timeout, API_TIMEOUT_MS * 1000ULL);
 	parse(c);
 	after(c);
 }
@@ -210,14 +223,11 @@ static void on_writable(void *arg)
 	after(c);
 }
 
-/* A connection may rest between requests, but not within one. */
 static void on_timeout(void *arg)
 {
 	struct conn *c = arg;
 
-	bool within = c->out_len > 0 || c->http.parser.nread > 0 || c->http.body != NULL;
-
-	if (c->draining || (within && !c->subscribed && !c->waiting))
+	if (c->draining || (!at_rest(c) && !c->subscribed && !c->waiting))
 		conn_close(c);
 }
 
@@ -239,6 +249,7 @@ int conn_open(struct conn *c, int fd, struct verr *e)
 
 void conns_answer_start(struct api *api, const struct verr *fault)
 {
+	api->wish = API_WISH_NOTHING;
 	for (size_t i = 0; i < API_CONNECTIONS; i++) {
 		struct conn *c = &api->conns[i];
 		struct reply reply = {0};
@@ -251,8 +262,8 @@ void conns_answer_start(struct api *api, const struct verr *fault)
 		else
 			reply_state(&reply, api);
 		finish(c, &reply);
-		parse(c);
-		after(c);
+		/* What it has sent meanwhile is for the loop's next turn. */
+		if (c->fd >= 0)
+			loop_enable(&c->writable);
 	}
-	api->wish = API_WISH_NOTHING;
 }

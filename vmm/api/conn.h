@@ -54,6 +54,7 @@ struct reply {
 	char allow[ALLOW_LEN]; /* of a 405 */
 	bool stream;           /* the connection becomes one of events */
 	bool later;            /* there is no answer yet */
+	bool bare;             /* the head only: the answer to HEAD */
 };
 
 #define TYPE_JSON "application/json"
@@ -62,6 +63,9 @@ struct reply {
 
 /* routes.c */
 void route(struct api *api, const struct http *request, struct reply *reply);
+
+/* 200 with this JSON, which is given away; 503 without. */
+void reply_text(struct reply *reply, char *json);
 
 void reply_state(struct reply *reply, const struct api *api);
 

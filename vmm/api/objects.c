@@ -47,18 +47,6 @@ struct about {
 
 typedef void answer_fn(const struct about *a, struct reply *reply);
 
-static void reply_text(struct reply *reply, char *json)
-{
-	if (json == NULL) {
-		reply_fault(reply, 503, "out of memory");
-		return;
-	}
-	reply->status = 200;
-	reply->type = TYPE_JSON;
-	reply->body = json;
-	reply->len = strlen(json);
-}
-
 static void get(const struct about *a, struct reply *reply)
 {
 	reply_text(reply, a->id == NULL ? list_to_json(a->list, a->kind->class)
@@ -83,31 +71,36 @@ static int parse(const struct about *a, void *object, bool live, struct verr *e)
 	return 0;
 }
 
+/* Room for an object of any kind. */
+union any_object {
+	struct drive_config drive;
+	struct net_config net;
+};
+
 /* The whole object: a new one, or in place of the old one. */
 static void put(const struct about *a, struct reply *reply)
 {
 	const struct list_class *class = a->kind->class;
+	union any_object added;
 	struct verr e = VERR_INIT;
-	void *added;
+	void *place = a->object;
 
 	if (a->api->machine != NULL) {
 		reply_fault(reply, 409, "%s %s: only PATCH is for a machine that has started",
 			    a->kind->what, a->id);
 		return;
 	}
-	added = list_add(a->list, class, &e);
-	if (added == NULL) {
+	memset(&added, 0, sizeof(added));
+	object_init(&added, class->rows, class->count);
+	if (parse(a, &added, false, &e) == 0 && place == NULL)
+		place = list_add(a->list, class, &e);
+	if (e.kind != VERR_NONE || place == NULL) {
+		object_deinit(&added, class->rows, class->count);
 		reply_verr(reply, 400, &e);
 		return;
 	}
-	if (parse(a, added, false, &e) < 0) {
-		list_drop_last(a->list, class);
-		reply_verr(reply, 400, &e);
-		return;
-	}
-	a->list->beneath = a->list->count - 1;
-	list_merge_last(a->list, class);
-	reply_text(reply, object_to_json(list_by_id(a->list, class, a->id), class));
+	list_replace(class, place, &added);
+	reply_text(reply, object_to_json(place, class));
 }
 
 /* What the body names; all of it or nothing. */
@@ -115,10 +108,7 @@ static void patch(const struct about *a, struct reply *reply)
 {
 	const struct list_class *class = a->kind->class;
 	const struct http *r = a->request;
-	union {
-		struct drive_config drive;
-		struct net_config net;
-	} changed;
+	union any_object changed;
 	bool live = a->api->machine != NULL;
 	bool file = r->body != NULL && json_has_key(r->body, r->body_len, "path");
 	struct verr e = VERR_INIT;

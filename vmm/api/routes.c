@@ -15,13 +15,20 @@ static void own_json(json_t **json)
 
 #define auto_json __attribute__((cleanup(own_json))) json_t
 
+void reply_text(struct reply *reply, char *json)
+{
+	reply->status = json != NULL ? 200 : 503;
+	reply->type = TYPE_JSON;
+	reply->body = json;
+	reply->len = json != NULL ? strlen(json) : 0;
+}
+
 /* The object is given away. */
 static void reply_json(struct reply *reply, int status, json_t *object)
 {
-	reply->status = status;
-	reply->type = TYPE_JSON;
-	reply->body = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-	reply->len = reply->body != NULL ? strlen(reply->body) : 0;
+	reply_text(reply, object != NULL ? json_dumps(object, JSON_COMPACT) : NULL);
+	if (reply->body != NULL)
+		reply->status = status;
 	json_decref(object);
 }
 
@@ -52,10 +59,7 @@ static void get_state(const struct call *call, struct reply *reply)
 
 static void get_config(const struct call *call, struct reply *reply)
 {
-	reply->status = 200;
-	reply->type = TYPE_JSON;
-	reply->body = config_to_json(call->api->config);
-	reply->len = reply->body != NULL ? strlen(reply->body) : 0;
+	reply_text(reply, config_to_json(call->api->config));
 }
 
 static void get_metrics(const struct call *call, struct reply *reply)

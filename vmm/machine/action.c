@@ -37,9 +37,19 @@ static void on_panic_timeout(void *arg)
 	(void)machine_set_end(arg, MACHINE_PANIC);
 }
 
-static void on_alarm(void *arg)
+/* How often listeners hear of trouble, which a guest can make as much of as it likes. */
+#define TROUBLE_PACE_US 100000
+
+static void on_trouble(void *arg)
 {
 	virtio_tell_trouble(arg);
+}
+
+static void on_alarm(void *arg)
+{
+	struct machine *m = arg;
+
+	loop_timer_arm(&m->trouble_timer, TROUBLE_PACE_US);
 }
 
 static void on_stop_timeout(void *arg)
@@ -57,6 +67,7 @@ int machine_run(struct machine *m, struct verr *e)
 	    loop_wake_init(&m->panic, m->loop, on_panic, m, e) < 0 ||
 	    loop_wake_init(&m->alarm, m->loop, on_alarm, m, e) < 0 ||
 	    loop_timer_init(&m->stop_timer, m->loop, on_stop_timeout, m, e) < 0 ||
+	    loop_timer_init(&m->trouble_timer, m->loop, on_trouble, m, e) < 0 ||
 	    loop_timer_init(&m->panic_timer, m->loop, on_panic_timeout, m, e) < 0 ||
 	    console_start(m->console, m->serial, e) < 0)
 		return -1;

@@ -190,7 +190,7 @@ static struct machine *machine_alloc(const struct config *config, struct loop *l
 	m->kvm.fd = m->vm.fd = -1;
 	m->kernel_fd = m->initrd_fd = m->serial_irq = m->i8042_irq = -1;
 	m->ended = m->panic = m->alarm = (struct loop_source)LOOP_SOURCE_INIT;
-	m->stop_timer = m->panic_timer = (struct loop_source)LOOP_SOURCE_INIT;
+	m->stop_timer = m->panic_timer = m->trouble_timer = (struct loop_source)LOOP_SOURCE_INIT;
 	(void)pthread_mutex_init(&m->park_lock, NULL);
 	(void)pthread_mutex_init(&m->acks_lock, NULL);
 	(void)pthread_cond_init(&m->park_cond, NULL);
@@ -242,6 +242,7 @@ struct machine *machine_free(struct machine *m)
 	loop_source_deinit(&m->alarm);
 	loop_source_deinit(&m->stop_timer);
 	loop_source_deinit(&m->panic_timer);
+	loop_source_deinit(&m->trouble_timer);
 	vcpus_free(m);
 	kvm_vm_close(&m->vm);
 	kvm_close(&m->kvm);

@@ -17,8 +17,11 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 		return verr_not_found(e, "there is no such disk");
 	if (file && block_change_file(disk->block, changed->path, e) < 0)
 		return -1;
-	block_change_limits(disk->block, (struct block_rate){changed->rate, changed->burst},
-			    (struct block_rate){changed->ops, changed->ops_burst});
+	/* New limits begin with a full burst: not for a request about something else. */
+	if (old->rate != changed->rate || old->burst != changed->burst ||
+	    old->ops != changed->ops || old->ops_burst != changed->ops_burst)
+		block_change_limits(disk->block, (struct block_rate){changed->rate, changed->burst},
+				    (struct block_rate){changed->ops, changed->ops_burst});
 	if (file)
 		log_info(LOG_BLOCK, "disk %s is %s now", changed->id, changed->path);
 	return 0;
@@ -28,6 +31,7 @@ int machine_change_net(struct machine *m, const struct net_config *old,
 		       const struct net_config *changed, struct verr *e)
 {
 	const struct net_limit rx = nic_rx_limit(changed), tx = nic_tx_limit(changed);
+	const struct net_limit old_rx = nic_rx_limit(old), old_tx = nic_tx_limit(old);
 	struct nic *nic = NULL;
 
 	for (size_t i = 0; i < m->nnics; i++)
@@ -35,7 +39,8 @@ int machine_change_net(struct machine *m, const struct net_config *old,
 			nic = &m->nics[i];
 	if (nic == NULL)
 		return verr_not_found(e, "there is no such NIC");
-	net_change_limits(nic->net, &rx, &tx);
+	if (memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0)
+		net_change_limits(nic->net, &rx, &tx);
 	net_change_link(nic->net, changed->link);
 	return 0;
 }

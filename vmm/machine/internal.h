@@ -118,7 +118,7 @@ struct machine {
 	struct loop_source ended; /* wake-up */
 	struct loop_source panic; /* wake-up */
 	struct loop_source alarm; /* wake-up: a virtio device needs a reset */
-	struct loop_source stop_timer, panic_timer;
+	struct loop_source stop_timer, panic_timer, trouble_timer;
 	struct machine_listener listener; /* fn: NULL without one */
 	bool stopping;                    /* the guest has been asked */
 	bool started;

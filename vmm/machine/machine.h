@@ -79,9 +79,9 @@ void machine_stop(struct machine *machine);
 
 /*
  * Stop the vCPUs and the devices, with what is in flight done, and let them go on. Resuming tells
- * the guest that it stood still, and its clocks have gone on. A fault: not in that state.
+ * the guest that it stood still, and its clocks have gone on. A fault: not in that state. NULL is a
+ * machine that is not started.
  */
-/* NULL is a machine that is not started. */
 V_MUST_CHECK int machine_pause(struct machine *machine, struct verr *e);
 V_MUST_CHECK int machine_resume(struct machine *machine, struct verr *e);
 

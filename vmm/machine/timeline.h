@@ -16,7 +16,7 @@ enum timeline_point {
 };
 
 struct timeline {
-	uint64_t ns[TIMELINE_POINTS];
+	_Atomic uint64_t ns[TIMELINE_POINTS]; /* TIMELINE_RUN is a vCPU thread's */
 };
 
 #endif

@@ -109,6 +109,27 @@ static int check_outputs(const struct config *c, struct verr *e)
 	return 0;
 }
 
+static int open_log(struct process *p, struct verr *e)
+{
+	const char *path = p->config.log_path;
+	struct verr none = VERR_INIT;
+
+	if (path != NULL)
+		p->log_fd = sys_open_output(path, e);
+	else /* a closed stderr is no reason not to run: such lines are counted as dropped */
+		p->log_fd = sys_nonblocking(STDERR_FILENO, O_WRONLY, &none);
+	return path != NULL && p->log_fd < 0 ? verr_note(e, "--log-path") : 0;
+}
+
+static int open_metrics(struct process *p, struct verr *e)
+{
+	if (p->config.metrics_path == NULL)
+		return 0;
+	p->metrics_fd = sys_open_output(p->config.metrics_path, e);
+	return p->metrics_fd < 0 ? verr_note(e, "--metrics-path") : 0;
+}
+
+/* Both or none: after a fault another configuration may be tried. */
 static int open_outputs(struct process *p, struct verr *e)
 {
 	const struct config *c = &p->config;
@@ -116,22 +137,15 @@ static int open_outputs(struct process *p, struct verr *e)
 				  .format = (enum log_format)c->log_format,
 				  .id = c->id};
 
-	if (c->log_path != NULL) {
-		p->log_fd = sys_open_output(c->log_path, e);
-		if (p->log_fd < 0)
-			return verr_note(e, "--log-path");
-	} else {
-		struct verr none = VERR_INIT;
-
-		/* A closed stderr is no reason not to run: such lines are counted as dropped. */
-		p->log_fd = sys_nonblocking(STDERR_FILENO, O_WRONLY, &none);
+	if (open_log(p, e) < 0)
+		return -1;
+	if (open_metrics(p, e) < 0) {
+		fd_close(&p->log_fd);
+		return -1;
 	}
 	log.fd = p->log_fd;
 	log_setup(&log);
-	if (c->metrics_path == NULL)
-		return 0;
-	p->metrics_fd = sys_open_output(c->metrics_path, e);
-	return p->metrics_fd < 0 ? verr_note(e, "--metrics-path") : 0;
+	return 0;
 }
 
 static int open_api(struct process *p, struct verr *e)

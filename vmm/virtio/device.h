@@ -135,7 +135,8 @@ static inline bool vdev_has(const struct vdev *dev, unsigned bit)
 
 /*
  * Take the queue's lock, in a callback of its loop. False: leave the queue alone, for a vCPU's
- * thread starts it, and kicks it afterwards, or ends it, and takes what is in flight itself.
+ * thread starts it, or the main one resumes it, and kicks it afterwards; or they end or pause it,
+ * and take what is in flight themselves.
  */
 V_MUST_CHECK static inline bool vqueue_try_lock(struct vqueue *vq)
 {

@@ -5,6 +5,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,7 @@ struct block {
 	struct block_limits limits; /* constant while the queues run */
 	bool durable_writes;        /* the driver cannot flush */
 	uint8_t id[BLOCK_ID_LEN];
-	const char *name; /* for the log; borrowed */
+	char name[BLOCK_ID_LEN + 1]; /* for the log */
 	struct virtio_blk_config config;
 	struct block_queue *queues;
 	uint16_t nqueues;
@@ -495,7 +496,7 @@ int block_new(const struct block_options *o, struct block **out, struct verr *e)
 		return verr_host(e, "out of memory");
 	b->file = (struct disk_file)DISK_FILE_INIT;
 	b->unsafe = o->cache == DISK_CACHE_UNSAFE;
-	b->name = o->id;
+	(void)snprintf(b->name, sizeof(b->name), "%s", o->id);
 	(void)pthread_mutex_init(&b->rate_lock, NULL);
 	if (build(b, o, e) < 0) {
 		(void)block_free(b);

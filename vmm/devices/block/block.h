@@ -23,7 +23,7 @@ struct block_rate {
 };
 
 struct block_options {
-	const char *id; /* the serial number that the guest reads; borrowed */
+	const char *id; /* the serial number that the guest reads; at most 20 bytes are used */
 	const char *path;
 	bool readonly;
 	enum disk_cache cache;

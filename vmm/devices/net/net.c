@@ -2,6 +2,7 @@
 #include "vmm/devices/net/net.h"
 
 #include <linux/virtio_ids.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -271,7 +272,7 @@ int net_new(const struct net_options *o, struct net_backend *backend, struct net
 		(void)net_backend_free(backend);
 		return verr_host(e, "out of memory");
 	}
-	n->name = o->id;
+	(void)snprintf(n->name, sizeof(n->name), "%s", o->id);
 	n->backend = backend;
 	n->mtu = o->mtu;
 	n->active_pairs = 1;

@@ -29,7 +29,7 @@ struct net_limit {
 };
 
 struct net_options {
-	const char *id; /* for the log; borrowed */
+	const char *id; /* for the log; at most 20 bytes are used */
 	uint8_t mac[NET_MAC_LEN];
 	uint16_t mtu; /* what the driver is told */
 	struct net_limit rx, tx;

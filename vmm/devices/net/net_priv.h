@@ -69,7 +69,7 @@ struct net_tx {
 
 struct net {
 	struct vdev dev; /* first */
-	const char *name;
+	char name[21];   /* for the log */
 	struct net_backend *backend;
 	uint8_t mac[NET_MAC_LEN]; /* the one that it has after a reset */
 	uint16_t mtu;
