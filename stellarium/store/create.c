@@ -45,21 +45,29 @@ static int check_empty(int dir, struct verr *e)
 	return r;
 }
 
-static int make_folder(int dir, const char *name, struct verr *e)
+static int sync_folder(int dir, const char *name, struct verr *e)
 {
-	auto_fd fd = -1;
+	auto_fd fd = file_open_folder(dir, name, e);
 
-	if (mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
-		return verr_os(e, "make %s", name);
-	fd = file_open_folder(dir, name, e);
 	return fd < 0 ? -1 : file_sync(fd, name, e);
 }
 
-static int make_index(const char *path, struct verr *e)
+static int make_folder(int dir, const char *name, struct verr *e)
+{
+	if (mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
+		return verr_os(e, "make %s", name);
+	return sync_folder(dir, name, e);
+}
+
+/* What an interrupted call left of an index may be anything. */
+static int make_index(int dir, const char *path, struct verr *e)
 {
 	auto_free char *folder = NULL;
 	struct index *x;
 
+	if ((unlinkat(dir, CAS_INDEX "/data.mdb", 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(dir, CAS_INDEX "/lock.mdb", 0) < 0 && errno != ENOENT))
+		return verr_os(e, "remove what is left of an index");
 	if (asprintf(&folder, "%s/%s", path, CAS_INDEX) < 0) {
 		folder = NULL;
 		return verr_host(e, "out of memory");
@@ -67,7 +75,7 @@ static int make_index(const char *path, struct verr *e)
 	if (index_open(&x, folder, e) < 0)
 		return -1;
 	(void)index_close(x);
-	return 0;
+	return sync_folder(dir, CAS_INDEX, e);
 }
 
 static int make_parts(int dir, const char *path, const struct stel_options *o,
@@ -81,7 +89,7 @@ static int make_parts(int dir, const char *path, const struct stel_options *o,
 		return -1;
 	memcpy(store.bytes, random, sizeof(store.bytes));
 	if (make_folder(dir, "packs", e) < 0 || make_folder(dir, "leases", e) < 0 ||
-	    make_folder(dir, CAS_INDEX, e) < 0 || make_index(path, e) < 0 ||
+	    make_folder(dir, CAS_INDEX, e) < 0 || make_index(dir, path, e) < 0 ||
 	    make_names(dir, &store, e) < 0)
 		return -1;
 	return file_replace(dir, "format", bytes, options_put(bytes, &store, o), e);
