@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "volt/ext4.h"
-#include "volt/furnish.h"
-#include "volt/source.h"
+#include "rootdisk/ext4.h"
+#include "rootdisk/furnish.h"
+#include "rootdisk/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include "volt/kernel_initrd.h"
 #include "volt/kernel_pick.h"
 #include "cli/outfile.h"
-#include "volt/volt_init.h"
+#include "rootdisk/volt_init.h"
 
 enum { NAME, MODULES };
 

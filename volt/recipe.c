@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/own.h"
-#include "volt/beside.h"
+#include "cli/beside.h"
 
 /* Beside the program: as installed ($PREFIX/bin), and as built (build/bin or build/volt). */
 static const char *const places[] = {

@@ -10,13 +10,11 @@
 #include "base/own.h"
 #include "vmm/config/config.h"
 #include "volt/debian.h"
-#include "volt/ext4.h"
-#include "volt/furnish.h"
 #include "cli/interrupt.h"
 #include "cli/outfile.h"
 #include "volt/rootfs.h"
-#include "volt/source.h"
-#include "volt/spool.h"
+#include "rootdisk/disk.h"
+#include "rootdisk/spool.h"
 
 #define DEFAULT_SUITE "bookworm"
 
@@ -48,33 +46,11 @@ static const struct verb_option options[] = {
 struct build {
 	const char *from; /* NULL: Debian */
 	struct debian debian;
-	struct source_owner owner;
-	uint64_t size; /* 0: the default */
-	struct furnish furnish;
+	struct disk_options options;
 	struct outfile out;
 	int tar; /* descriptor */
-	struct source *source;
-	struct tree tree;
-	struct ext4 ext4;
+	struct disk disk;
 };
-
-static int parse_owner(struct source_owner *o, const char *text, struct verr *e)
-{
-	char *end;
-
-	o->set = true;
-	if (strcmp(text, "root") == 0)
-		return 0;
-	for (int i = 0; i < 2; i++) {
-		unsigned long long n = strtoull(text, &end, 10);
-
-		if (*text < '0' || *text > '9' || n >= UINT32_MAX || *end != (i == 0 ? ':' : '\0'))
-			return verr_invalid(e, "--owner: expected root, or numbers as 1000:1000");
-		*(i == 0 ? &o->uid : &o->gid) = (uint32_t)n;
-		text = end + 1;
-	}
-	return 0;
-}
 
 static int parse(struct build *b, const struct verb_args *args, struct verr *e)
 {
@@ -90,12 +66,15 @@ static int parse(struct build *b, const struct verb_args *args, struct verr *e)
 		return verr_invalid(e, "--from is instead of --suite, --include and --mirror");
 	if (o[INIT] != NULL && o[NO_INIT] != NULL)
 		return verr_invalid(e, "--init and --no-init exclude each other");
-	if (o[SIZE] != NULL && (!setting_parse_size(o[SIZE], &b->size) || b->size == 0))
+	if (o[SIZE] != NULL &&
+	    (!setting_parse_size(o[SIZE], &b->options.size) || b->options.size == 0))
 		return verr_invalid(e, "--size: expected a size such as 512M or 2G");
-	if (o[OWNER] != NULL && parse_owner(&b->owner, o[OWNER], e) < 0)
+	if (o[OWNER] != NULL && source_parse_owner(o[OWNER], &b->options.owner, e) < 0)
 		return -1;
-	if (o[NO_INIT] == NULL && furnish_read_init(&b->furnish, o[INIT], e) < 0)
-		return o[INIT] != NULL ? verr_note(e, "--init") : -1;
+	b->options.init = o[INIT];
+	b->options.without_init = o[NO_INIT] != NULL;
+	if (disk_init(&b->disk, &b->options, e) < 0)
+		return -1;
 	return b->from == NULL ? debian_check(&b->debian, e) : 0;
 }
 
@@ -120,68 +99,55 @@ static int open_tar(struct build *b, struct verr *e)
 	return spool_input(fd_take(&in), b->out.path, &b->tar, e);
 }
 
-static int open_source(struct build *b, struct verr *e)
+static int read_files(struct build *b, struct verr *e)
 {
 	struct stat st;
 
 	if (b->from != NULL && strcmp(b->from, "-") != 0 && stat(b->from, &st) == 0 &&
-	    S_ISDIR(st.st_mode))
-		return source_open_folder(&b->source, b->from, &b->owner, e);
+	    S_ISDIR(st.st_mode)) {
+		verb_progress("reading the files");
+		return disk_read_folder(&b->disk, b->from, e);
+	}
 	if (open_tar(b, e) < 0)
 		return -1;
-	return source_open_tar(&b->source, b->tar, &b->owner, e);
-}
-
-static int read_files(struct build *b, struct verr *e)
-{
-	if (open_source(b, e) < 0)
-		return -1;
 	verb_progress("reading the files");
-	return source_survey(b->source, &b->tree, e);
+	return disk_read_tar(&b->disk, b->tar, e);
 }
 
 static int write_disk(struct build *b, struct verr *e)
 {
-	struct ext4_plan plan;
+	const struct ext4_plan *plan = &b->disk.plan;
 
-	if (ext4_plan(&b->tree, b->size, &plan, e) < 0)
+	if (disk_plan(&b->disk, e) < 0)
 		return -1;
-	verb_progress("writing %s: %u files, %llu of %llu MiB", b->out.path, b->tree.order_count,
-		      (unsigned long long)(plan.blocks * TREE_BLOCK / MIB(1)),
-		      (unsigned long long)(plan.size / MIB(1)));
-	if (ext4_open(&b->ext4, b->out.fd, &b->tree, &plan, e) < 0 ||
-	    source_copy(b->source, ext4_content, &b->ext4, e) < 0 ||
-	    furnish_copy(&b->furnish, ext4_content, &b->ext4, e) < 0 || ext4_close(&b->ext4, e) < 0)
+	verb_progress("writing %s: %u files, %llu of %llu MiB", b->out.path,
+		      b->disk.tree.order_count,
+		      (unsigned long long)(plan->blocks * TREE_BLOCK / MIB(1)),
+		      (unsigned long long)(plan->size / MIB(1)));
+	if (disk_write(&b->disk, b->out.fd, e) < 0 || interrupt_check(e) < 0)
 		return -1;
-	return interrupt_check(e) < 0 ? -1 : outfile_commit(&b->out, e);
+	return outfile_commit(&b->out, e);
 }
 
 static int build(struct build *b, const struct verb_args *args, struct verr *e)
 {
-	if (parse(b, args, e) < 0 || outfile_open(&b->out, args->options[OUTPUT], e) < 0 ||
-	    tree_init(&b->tree, e) < 0)
+	if (parse(b, args, e) < 0 || outfile_open(&b->out, args->options[OUTPUT], e) < 0)
 		return -1;
 	if (read_files(b, e) < 0)
 		return b->from != NULL ? verr_note(e, "%s", b->from) : -1;
-	if (furnish_tree(&b->furnish, &b->tree, e) < 0 || tree_finish(&b->tree, e) < 0)
-		return -1;
 	return write_disk(b, e) < 0 ? verr_note(e, "%s", args->options[OUTPUT]) : 0;
 }
 
 static int run(const struct verb_args *args, struct verr *e)
 {
-	struct build b = {
-		.furnish = FURNISH_INIT, .out = OUTFILE_INIT, .tar = -1, .ext4 = EXT4_INIT};
+	struct build b = {.disk = DISK_INIT, .out = OUTFILE_INIT, .tar = -1};
 	int r;
 
 	interrupt_watch();
 	r = build(&b, args, e);
-	ext4_deinit(&b.ext4);
-	b.source = source_free(b.source);
-	tree_deinit(&b.tree);
+	disk_deinit(&b.disk);
 	fd_close(&b.tar);
 	outfile_deinit(&b.out);
-	furnish_deinit(&b.furnish);
 	interrupt_obey();
 	return r;
 }
