@@ -26,16 +26,28 @@ static int parse_method(const char *text, enum stel_method *out, struct verr *e)
 	return verr_invalid(e, "--cut %s: expected page, fastcdc or fixed", text);
 }
 
-static int parse_size(const char *text, struct stel_cutting *cut, struct verr *e)
+bool common_parse_size(const char *text, uint64_t *out)
 {
+	static const char units[] = "KMGT";
 	char *end;
 	unsigned long long n = strtoull(text, &end, 10);
-	unsigned int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
+	const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+	unsigned int shift = unit != NULL ? 10 * (unsigned int)(unit - units + 1) : 0;
 
-	if (!isdigit((unsigned char)*text) || (shift != 0 && end[1] != '\0') ||
-	    (shift == 0 && *end != '\0') || n == 0 || n << shift > MIB(16))
+	if (!isdigit((unsigned char)*text) || (*end != '\0' && (unit == NULL || end[1] != '\0')) ||
+	    n > UINT64_MAX >> shift)
+		return false;
+	*out = n << shift;
+	return true;
+}
+
+static int parse_size(const char *text, struct stel_cutting *cut, struct verr *e)
+{
+	uint64_t n;
+
+	if (!common_parse_size(text, &n) || n == 0 || n > MIB(16))
 		return verr_invalid(e, "--chunk-size %s: expected a size such as 64K or 2M", text);
-	cut->average = (uint32_t)(n << shift);
+	cut->average = (uint32_t)n;
 	switch (cut->method) {
 	case STEL_CUT_PAGE:
 		cut->max = MAX(cut->max, cut->average);

@@ -37,6 +37,9 @@ V_MUST_CHECK int common_options(const char *cut, const char *size, const char *c
 /* Print and free; the status of a verb. */
 V_MUST_CHECK int common_print_json(json_t *json, struct verr *e);
 
+/* "64K", "2G": false for anything else. */
+bool common_parse_size(const char *text, uint64_t *out);
+
 /* "17.3 MiB"; the buffer is returned. */
 #define COMMON_SIZE 32
 const char *common_size(uint64_t bytes, char out[COMMON_SIZE]);

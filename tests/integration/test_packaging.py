@@ -258,6 +258,8 @@ def test_completion_of_stellarium(here):
         (["import", "--cut", ""], {"page", "fastcdc", "fixed"}),
         (["import", "s", "n", "f", "--codec", "z"], {"zstd"}),
         (["import", "s", "n", ""], {"FILES"}),
+        (["import", "--owner", ""], {"root"}),
+        (["import", "--init", ""], {"FILES"}),
         (["export", ""], {"FILES"}),
         (["export", "s", ""], {"disk"}),
         (["export", "s", "disk", ""], {"FILES"}),
