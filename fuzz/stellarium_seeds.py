@@ -47,6 +47,11 @@ def main():
     inner = b"STELNODE" + struct.pack("<IB3xQ", 2, 1, 12288) + struct.pack("<Q", 8192) + b"a" * 32 + \
         struct.pack("<Q", 4096) + b"b" * 32
     write("stellarium_manifest", "inner", inner)
+    write("stellarium_index", "sound", b"")
+    for page in range(16):
+        write("stellarium_index", f"page-{page}", struct.pack("<BHB", page, 10, 2) + struct.pack("<BHB", page, 16, 0x30))
+    write("stellarium_index", "short", b"\4")
+    write("stellarium_index", "empty", b"file")
     write("stellarium_names", "set", set_name(b"debian/12", 1) + set_name(b"a", 2))
     write("stellarium_names", "replace", set_name(b"a", 1) + b"\2\1b" + set_name(b"a", 2) + b"\2\1a" + set_name(b"c", 3))
 

@@ -103,7 +103,7 @@ static int make_new(struct repair *r, struct verr *e)
 		folder = NULL;
 		return verr_host(e, "out of memory");
 	}
-	return index_open(&r->index, folder, e);
+	return index_open(&r->index, folder, true, e);
 }
 
 static int sync_new(const struct stel *s, struct verr *e)

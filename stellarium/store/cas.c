@@ -97,7 +97,7 @@ int stel_open(struct stel **out, const char *path, struct verr *e)
 	if (asprintf(&folder, "%s/%s", path, CAS_INDEX) < 0) {
 		folder = NULL;
 		(void)verr_host(e, "out of memory");
-	} else if (index_open(&s->index, folder, e) == 0) {
+	} else if (index_open(&s->index, folder, false, e) == 0) {
 		*out = s;
 		return 0;
 	}
@@ -171,7 +171,8 @@ enum cas_result cas_load(struct stel *s, struct index_view *view, const struct s
 		case INDEX_FAULT:
 			return CAS_FAULT;
 		case INDEX_ABSENT:
-			(void)verr_corrupt(e, "the index does not have it");
+			(void)verr_corrupt(e, "the index does not have it; stellarium verify "
+					      "--repair-index looks for it");
 			return missing(id, e);
 		case INDEX_FOUND:
 			break;

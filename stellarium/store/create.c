@@ -72,7 +72,7 @@ static int make_index(int dir, const char *path, struct verr *e)
 		folder = NULL;
 		return verr_host(e, "out of memory");
 	}
-	if (index_open(&x, folder, e) < 0)
+	if (index_open(&x, folder, true, e) < 0)
 		return -1;
 	(void)index_close(x);
 	return sync_folder(dir, CAS_INDEX, e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The index: where each chunk is. LMDB, with two tables: `chunks`, from a chunk's id to its place,
- * and `leaving`, the packs that garbage collection is about to remove (see image/gc.c). All of it
- * can be rebuilt from the packs.
+ * The index: where each chunk is. LMDB (but see index_pages.h), with two tables: `chunks`, from a
+ * chunk's id to its place, and `leaving`, the packs that garbage collection is about to remove (see
+ * image/gc.c). All of it can be rebuilt from the packs.
  */
 #ifndef STELLARIUM_STORE_INDEX_H
 #define STELLARIUM_STORE_INDEX_H
@@ -23,8 +23,8 @@ struct index_place {
 
 enum index_result { INDEX_FOUND, INDEX_ABSENT, INDEX_FAULT };
 
-/* Open the index in this folder, which exists; an empty one gets a new index. */
-V_MUST_CHECK int index_open(struct index **out, const char *folder, struct verr *e);
+/* Open the index in this folder, or `make` one in it; damage is told of as VERR_CORRUPT. */
+V_MUST_CHECK int index_open(struct index **out, const char *folder, bool make, struct verr *e);
 struct index *index_close(struct index *x); /* takes NULL; returns NULL */
 V_MUST_CHECK int index_size(struct index *x, uint64_t *bytes, struct verr *e);
 
@@ -45,7 +45,8 @@ V_MUST_CHECK int index_change_begin(struct index *x, struct index_change **out, 
 V_MUST_CHECK int index_change_commit(struct index_change **c, struct verr *e); /* durable */
 struct index_change *index_change_abort(struct index_change *c); /* takes NULL; returns NULL */
 
-/* What a change sees: the index with what was put so far. Lives as long as the change. */
+/* What a change sees: the index with what was put so far; to find things, not to walk. Lives as
+ * long as the change. */
 struct index_view *index_change_view(struct index_change *c);
 
 V_MUST_CHECK int index_put(struct index_change *c, const struct stel_id *id,

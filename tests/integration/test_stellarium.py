@@ -106,84 +106,6 @@ def test_what_moved_is_not_stored_again(store):
     assert moved["raw_new"] < 600_000
 
 
-# -- disks
-
-def files():
-    """A folder "files", and tars of it: names."""
-    folder = pathlib.Path("files")
-    (folder / "etc").mkdir(parents=True)
-    (folder / "etc/hosts").write_text("127.0.0.1 localhost\n")
-    (folder / "big").write_bytes(make(40, 3_000_000))
-    (folder / "link").symlink_to("etc/hosts")
-    os.link(folder / "big", folder / "twin")
-    subprocess.run(["tar", "--format=posix", "-C", "files", "-cf", "f.tar", "."], check=True)
-    for packer, name in (("gzip", "f.tgz"), ("xz", "f.txz"), ("zstd", "f.bin")):
-        with open(name, "wb") as out:
-            subprocess.run([packer, "-c", "f.tar"], stdout=out, check=True)
-    return folder, ["f.tar", "f.tgz", "f.txz", "f.bin"]
-
-
-def test_a_folder_and_a_tar_become_one_disk(store):
-    folder, tars = files()
-    assert as_json("import", "s", "usual", folder)["size"] == 1 << 30
-    made = as_json("import", "s", "folder", folder, "--size", "32M")
-    assert made["from"] == "folder" and made["size"] == 32 << 20 and made["raw_new"] < 1 << 20
-    for tar in tars:
-        again = as_json("import", "s", tar, tar, "--size", "32M")
-        assert (again["from"], again["id"], again["chunks_new"]) == ("tar", made["id"], 0)
-    stream = json.loads(ok("import", "s", "stream", "-", "--tar", "--size", "32M", "--json", input=pathlib.Path("f.tgz").read_bytes()).text)
-    assert stream["id"] == made["id"]
-    ok("export", "s", "folder", "out")
-    subprocess.run(["e2fsck", "-fn", "out"], check=True, capture_output=True)
-    subprocess.run([volt.BUILD / "bin/volt", "rootfs", "build", "--from", folder, "--size", "32M", "-o", "disk"],
-                   check=True, capture_output=True)
-    assert subprocess.run(["cmp", "disk", "out"]).returncode == 0
-    assert sorted(p.name for p in pathlib.Path("s").iterdir()) == ["format", "gc", "index", "leases", "names", "packs"]
-    verify()
-
-
-def test_how_a_disk_is_made_can_be_said(store):
-    folder, tars = files()
-    plain = as_json("import", "s", "a", folder, "--no-init", "--size", "64M", "--owner", "root")
-    assert plain["size"] == 64 << 20
-    ok("export", "s", "a", "out")
-    shown = subprocess.run(["debugfs", "-R", "stat /sbin/volt-init", "out"], capture_output=True, text=True)
-    assert "File not found" in shown.stderr
-    own = as_json("import", "s", "b", "f.tar", "--init", "files/big", "--size", "64M", "--owner", "7:8")
-    assert own["id"] != plain["id"]
-    ok("export", "s", "b", "out")
-    subprocess.run(["debugfs", "-R", "dump /sbin/volt-init got", "out"], check=True, capture_output=True)
-    assert pathlib.Path("got").read_bytes() == (folder / "big").read_bytes()
-    taken = run("import", "s", "a", folder)
-    assert taken.status == 1 and "a: there is such an image already" in taken.err
-
-
-def test_what_is_no_tar_stays_as_it_is(store):
-    folder, tars = files()
-    subprocess.run(["gzip", "-kf", "files/big"], check=True)
-    with open("disk", "wb") as disk:
-        disk.truncate(8 << 20)
-    subprocess.run(["mke2fs", "-q", "disk"], check=True)
-    for path in ["files/big.gz", "disk", "files/etc/hosts"]:
-        assert as_json("import", "s", "a", path, "--replace")["from"] == "file"
-        assert content("a") == pathlib.Path(path).read_bytes()
-    for tar in tars:
-        assert as_json("import", "s", "a", tar, "--raw", "--replace")["from"] == "file"
-        assert content("a") == pathlib.Path(tar).read_bytes()
-        ok("import", "s", "a", "-", "--replace", input=pathlib.Path(tar).read_bytes())
-        assert content("a") == pathlib.Path(tar).read_bytes()
-
-
-def test_a_damaged_tar_makes_no_image(store):
-    files()
-    whole = pathlib.Path("f.tar").read_bytes()
-    pathlib.Path("f.tar").write_bytes(whole[:len(whole) // 2])
-    refused = run("import", "s", "a", "f.tar")
-    assert refused.status == 2 and "f.tar: " in refused.err and len(refused.lines) == 1
-    assert names() == []
-    verify()
-
-
 # -- names
 
 def test_clones_are_names(store):
@@ -362,6 +284,42 @@ def test_the_index_is_written_anew_from_the_packs(store):
             ["format", "gc", "index", "leases", "names", "packs"]
     ok("gc", "s")
     verify()
+
+
+def test_a_damaged_index_is_told_of_and_nothing_worse(store):
+    """Whatever is flipped in it or cut off: no crash, no wrong data, one line that says what helps."""
+    data, more = make(18, 2_500_000), make(19, 400_000)
+    put("a", data)
+    put("gone", make(11, 600_000))
+    ok("rm", "s", "gone")
+    subprocess.run(["cp", "-a", "s", "before"], check=True)
+    pathlib.Path("more").write_bytes(more)
+    index, source, told = pathlib.Path("s/index/data.mdb"), random.Random(18), 0
+    whole = index.read_bytes()
+    heads = [page + at for page in range(0, len(whole), PAGE) for at in (10, 12, 14, 17, 25, 48)]
+    places = heads + source.sample(range(len(whole)), 12)
+    for at in places:
+        copy_of("before")
+        flip(index, at, source.randrange(8))
+        for words in (["export", "s", "a", "-"], ["import", "s", "b", "more"], ["gc", "s"], ["verify", "s"]):
+            done = run(*words)
+            assert done.status in (0, 1), (at, done)
+            if done.status == 1 and words[0] != "verify":
+                told += 1
+                assert len(done.lines) == 1 and "--repair-index" in done.err, (at, done)
+            if done.status == 0 and words[0] == "export":
+                assert done.out == data, at
+        ok("verify", "s", "--repair-index")
+        assert content("a") == data and (names() == ["a"] or content("b") == more), at
+    assert told > 10
+    for size in (0, 100, PAGE, 2 * PAGE, 3 * PAGE, len(whole) - PAGE):
+        copy_of("before")
+        os.truncate(index, size)
+        for words in (["export", "s", "a", "-"], ["import", "s", "b", "more"], ["verify", "s"]):
+            done = run(*words)
+            assert done.status == 1 and "--repair-index" in done.err, (size, done)
+        ok("verify", "s", "--repair-index")
+        assert content("a") == data
 
 
 def test_what_is_damaged_is_healed_by_importing_it_again(store):
