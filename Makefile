@@ -40,6 +40,7 @@ test: ## Everything: check, other compilers, bare guests, real Linux guests
 	@$(PYTHON) tests/run test
 
 bench: build ## Every figure, side by side with a peer
+	@tests/host/setup demo test bench
 	@bench/run
 
 bench-boot: build ## exec to init, by phases

@@ -92,3 +92,34 @@ def test_a_damaged_tar_makes_no_image(store):
     assert refused.status == 2 and "f.tar: " in refused.err and len(refused.lines) == 1
     assert names() == []
     verify()
+
+
+def same_files(tree, disk, folder):
+    """Is everything of the tree on the disk, at `folder`, with its content?"""
+    subprocess.run(["debugfs", "-R", f"rdump {folder} .", disk], check=True, capture_output=True)
+    return subprocess.run(["diff", "-r", tree, pathlib.Path(folder).name], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_a_tree_of_a_kernels_headers(store, tar):
+    tree = pathlib.Path("/usr/include/linux")
+    subprocess.run(["mkdir", "top"], check=True)
+    subprocess.run(["cp", "-a", tree, "top/headers"], check=True)
+    subprocess.run(["tar", "-C", "top", "-czf", "top.tar.gz", "."], check=True)
+    ok("import", "s", "headers", "top.tar.gz" if tar else "top", "--size", "64M")
+    ok("export", "s", "headers", "out")
+    assert same_files("top/headers", "out", "/headers")
+    verify()
+
+
+def test_a_disk_with_debian(store):
+    image = pathlib.Path(subprocess.run([volt.ROOT / "tests/host/debian-image"], check=True, capture_output=True,
+                                        text=True).stdout.strip())
+    made = as_json("import", "s", "debian", image)
+    assert made["from"] == "file" and made["stored_new"] < made["raw_new"] / 2
+    ok("export", "s", "debian", "out")
+    assert subprocess.run(["cmp", image, "out"]).returncode == 0
+    holes = 4 << 20  # pages of zeros that were written are holes now, and the file system's own blocks differ
+    assert os.stat("out").st_blocks * 512 <= os.stat(image).st_blocks * 512 + holes
+    again = as_json("import", "s", "again", "out")
+    assert again["id"] == made["id"] and again["chunks_new"] == 0
