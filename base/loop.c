@@ -129,6 +129,13 @@ int loop_edge_init(struct loop_source *s, struct loop *loop, int fd, loop_fn *fn
 	return source_new(s, loop, fd, EV_READ | EV_PERSIST | EV_ET, on_event, e);
 }
 
+int loop_edge_out_init(struct loop_source *s, struct loop *loop, int fd, loop_fn *fn, void *arg,
+		       struct verr *e)
+{
+	*s = (struct loop_source){.fn = fn, .arg = arg, .fd = -1};
+	return source_new(s, loop, fd, EV_WRITE | EV_PERSIST | EV_ET, on_event, e);
+}
+
 int loop_timer_init(struct loop_source *s, struct loop *loop, loop_fn *fn, void *arg,
 		    struct verr *e)
 {

@@ -51,6 +51,10 @@ V_MUST_CHECK int loop_fd_init(struct loop_source *s, struct loop *loop, int fd, 
 V_MUST_CHECK int loop_edge_init(struct loop_source *s, struct loop *loop, int fd, loop_fn *fn,
 				void *arg, struct verr *e);
 
+/* Likewise, each time that `fd` can be written to again. */
+V_MUST_CHECK int loop_edge_out_init(struct loop_source *s, struct loop *loop, int fd, loop_fn *fn,
+				    void *arg, struct verr *e);
+
 /* A timer that calls `fn` once for each loop_timer_arm(). */
 V_MUST_CHECK int loop_timer_init(struct loop_source *s, struct loop *loop, loop_fn *fn, void *arg,
 				 struct verr *e);

@@ -66,6 +66,7 @@ static json_t *schema_of(const struct setting *s)
 		break;
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 		(void)json_object_set_new(schema, "type", json_string("string"));
 		if (s->text_default != NULL)
 			(void)json_object_set_new(schema, "default", json_string(s->text_default));

@@ -239,7 +239,8 @@ def test_dry_run_prints_a_file(here):
                     "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
                     "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "api_socket", "config_file", "dry_run", "help", "version", "drive", "rootfs", "net", "tap", "net_bridge"} | {"workload", "drives", "nets"}
+        "api_socket", "config_file", "dry_run", "help", "version", "drive", "rootfs", "net", "tap", "net_bridge",
+        "publish"} | {"workload", "drives", "nets"}
     root, data = shown["drives"]
     assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)
     assert (data["id"], data["path"], data["readonly"], data["queues"], data["iothreads"], data["rate"],

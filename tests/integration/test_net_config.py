@@ -20,8 +20,8 @@ def dry_run(network, *options):  # noqa: F811
 
 
 @pytest.mark.parametrize("value, expected", [
-    ("", "expected tap=INTERFACE, fd=N or bridge=INTERFACE"),
-    ("queues=2", "expected tap=INTERFACE, fd=N or bridge=INTERFACE"),
+    ("", "expected tap=INTERFACE, fd=N, bridge=INTERFACE or backend=passt"),
+    ("queues=2", "expected tap=INTERFACE, fd=N, bridge=INTERFACE or backend=passt"),
     ("tap=t0,fd=3", "tap=t0 and fd=3; expected one of them"),
     ("tap=", "tap=: expected the name of an interface, 1 to 15 characters"),
     ("tap=a/b", "expected the name of an interface"),

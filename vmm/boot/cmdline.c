@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/arch/x86_64/layout.h"
+#include "vmm/config/ip.h"
 
 /*
  * A panic resets at once, so that it ends the machine; the probes that are left out look for a
@@ -105,6 +106,27 @@ static void put_root(struct writer *w, const struct cmdline_parts *parts)
 		put_word(w, "init=" CMDLINE_INIT);
 }
 
+/* Linux names virtio NICs in their order. Other inits, and the kernel, pass such words over. */
+static int put_ips(struct writer *w, const struct cmdline_parts *parts, struct verr *e)
+{
+	char values[IP_WORDS_MAX][IP_WORD_LEN], name[32], word[IP_WORD_LEN + 32];
+
+	for (size_t i = 0; i < parts->nips; i++) {
+		int count = ip_parse(parts->ips[i], values, e);
+
+		if (count < 0)
+			return -1;
+		(void)snprintf(name, sizeof(name), "volt.ip.eth%zu=", i);
+		if (has_word(w, name) || (i == 0 && has_word(w, "volt.ip=")))
+			continue;
+		for (int k = 0; k < count; k++) {
+			(void)snprintf(word, sizeof(word), "%s%s", name, values[k]);
+			put_word(w, word);
+		}
+	}
+	return 0;
+}
+
 static void put_devices(struct writer *w, const struct platform *platform)
 {
 	char word[80];
@@ -140,6 +162,8 @@ int cmdline_build(const struct cmdline_parts *parts, struct cmdline *out, struct
 	}
 	if (parts->root)
 		put_root(&w, parts);
+	if (put_ips(&w, parts, e) < 0)
+		return -1;
 	/* Linux hands a word that it does not know to init, as environment. */
 	if (parts->workload != NULL && parts->unattended && !has_word(&w, "PAGER="))
 		put_word(&w, "PAGER=cat");

@@ -16,6 +16,9 @@ struct cmdline_parts {
 	bool acpi;        /* off adds acpi=off, and virtio_mmio.device= for each such device */
 	bool root;        /* the first disk is the root: adds root=, ro or rw, and init= */
 	bool root_readonly;
+	/* Of each NIC what volt-init gives its interface, as ip_parse() has it, or NULL. */
+	const char *const *ips;
+	size_t nips;
 	const struct platform *platform; /* the devices */
 	char *const *workload;           /* NULL-terminated; NULL: none */
 	bool unattended;                 /* nobody types: the workload's pagers need not wait */
@@ -28,7 +31,7 @@ struct cmdline {
 
 /*
  * Put the command line together. What is added comes before a "--" of the user's, and leaves out
- * what the user has said already (root=, ro, rw, init=). The workload follows " -- " as
+ * what the user has said already (root=, ro, rw, init=, volt.ip=). The workload follows " -- " as
  * contract/workload.h has it. A line longer than VOLT_CMDLINE_SIZE - 1 is a fault that names its
  * length.
  */

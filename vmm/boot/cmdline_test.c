@@ -51,6 +51,34 @@ static void test_user_line(void **state)
 	assert_ok(build("a--b", true, COMMAND("x"), &line, &e), &e);
 }
 
+static const char *with_ips(const char *base, const char *const *ips, size_t nips,
+			    struct cmdline *line)
+{
+	struct cmdline_parts parts = {
+		.base = base, .acpi = true, .ips = ips, .nips = nips, .workload = COMMAND("x")};
+	struct verr e = VERR_INIT;
+
+	assert_ok(cmdline_build(&parts, line, &e), &e);
+	return line->text;
+}
+
+static void test_addresses(void **state)
+{
+	static const char *const ips[] = {"dhcp", NULL, "10.0.0.2/24+10.0.0.1+fd00::2/64", "none"};
+	struct cmdline line;
+
+	(void)state;
+	assert_string_equal(with_ips("a", ips, 4, &line),
+			    "a volt.ip.eth0=dhcp volt.ip.eth2=10.0.0.2/24,10.0.0.1 "
+			    "volt.ip.eth2=fd00::2/64 -- x");
+	assert_non_null(strstr(with_ips(NULL, ips, 1, &line), " volt.ip.eth0=dhcp -- x"));
+	/* What the user has said stays. */
+	assert_string_equal(with_ips("volt.ip=1.1.1.1/8 volt.ip.eth2=dhcp", ips, 4, &line),
+			    "volt.ip=1.1.1.1/8 volt.ip.eth2=dhcp -- x");
+	assert_string_equal(with_ips("volt.ip.eth0=1.1.1.1/8", ips, 1, &line),
+			    "volt.ip.eth0=1.1.1.1/8 -- x");
+}
+
 static const char *with_root(const char *base, bool readonly, struct cmdline *line)
 {
 	struct cmdline_parts parts = {
@@ -155,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_user_line),
 		cmocka_unit_test(test_root_disk),
 		cmocka_unit_test(test_devices_without_acpi),

@@ -34,6 +34,8 @@ static const struct setting *parse_flag(int argc, char *const argv[], int *i, co
 
 	if (strcmp(word, "-h") == 0)
 		word = "--help", len = strlen(word);
+	if (strcmp(word, "-p") == 0)
+		word = "--publish", len = strlen(word);
 	if (len < 3 || strncmp(word, "--", 2) != 0) {
 		(void)verr_invalid(e, "%s: expected an option; the guest's command goes after --",
 				   word);

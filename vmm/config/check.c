@@ -6,7 +6,9 @@
 
 #include "base/own.h"
 #include "vmm/config/config.h"
+#include "vmm/config/ip.h"
 #include "vmm/config/mac.h"
+#include "vmm/config/publish.h"
 
 #define ID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
@@ -110,14 +112,30 @@ static int check_interface(const char *key, const char *name, struct verr *e)
 	return 0;
 }
 
-/* --tap and --net-bridge are a NIC like the others, and the first. */
+/* The first NIC that is passt's; NULL: there is none. */
+static struct net_config *passt_net(const struct config *c)
+{
+	for (size_t i = 0; i < c->nets.count; i++)
+		if (config_nets(c)[i].backend == NET_BACKEND_PASST)
+			return &config_nets(c)[i];
+	return NULL;
+}
+
+/* --tap, --net-bridge and --net-backend passt are a NIC like the others, and the first. */
 static int add_short_net(struct config *c, struct verr *e)
 {
-	const char *flag = c->tap != NULL ? "--tap" : "--net-bridge";
+	const char *flag = c->tap != NULL          ? "--tap"
+			   : c->net_bridge != NULL ? "--net-bridge"
+						   : "--net-backend";
 	struct net_config *n, short_one;
 
-	if (c->tap == NULL && c->net_bridge == NULL)
-		return 0;
+	if (c->tap == NULL && c->net_bridge == NULL) {
+		/* A port to publish is reason enough. */
+		if (c->publish != NULL && passt_net(c) == NULL)
+			c->net_backend = NET_BACKEND_PASST;
+		if (c->net_backend != NET_BACKEND_PASST)
+			return 0;
+	}
 	if (check_interface("--tap", c->tap, e) < 0 ||
 	    check_interface("--net-bridge", c->net_bridge, e) < 0)
 		return -1;
@@ -125,12 +143,99 @@ static int add_short_net(struct config *c, struct verr *e)
 	if (n == NULL)
 		return verr_note(e, "%s", flag);
 	n->backend = c->net_backend;
+	c->net_backend = NET_BACKEND_TAP;
 	n->tap = ptr_take(c->tap);
 	n->bridge = ptr_take(c->net_bridge);
 	short_one = *n;
 	memmove(config_nets(c) + 1, config_nets(c), (c->nets.count - 1) * sizeof(*n));
 	*config_nets(c) = short_one;
 	return 0;
+}
+
+/* Ports of --publish are the first NIC's that can have some. */
+static int add_ports(struct config *c, struct verr *e)
+{
+	struct publish ports[PUBLISH_MAX];
+	struct net_config *n = passt_net(c);
+	char *joined;
+
+	if (c->publish == NULL)
+		return 0;
+	if (publish_parse(c->publish, ports, e) < 0)
+		return verr_note(e, "--publish");
+	if (n == NULL)
+		return verr_invalid(e,
+				    "--publish %.60s: only passt publishes ports; expected "
+				    "--net-backend passt in place of a TAP device or bridge",
+				    c->publish);
+	if (asprintf(&joined, "%s%s%s", n->publish != NULL ? n->publish : "",
+		     n->publish != NULL ? "+" : "", c->publish) < 0)
+		return verr_host(e, "out of memory");
+	free(n->publish);
+	n->publish = joined;
+	free(ptr_take(c->publish));
+	return 0;
+}
+
+/* passt 2023-03, Debian 12's, loses answers to the host itself where that is out of the guest's
+ * reach. */
+static int check_ports(const struct net_config *n, struct verr *e)
+{
+	struct publish ports[PUBLISH_MAX];
+	int count = publish_parse(n->publish, ports, e);
+
+	for (int i = 0; i < count && !n->loopback; i++)
+		if (ports[i].udp && (strncmp(ports[i].address, "127.", 4) == 0 ||
+				     strcmp(ports[i].address, "::1") == 0))
+			return verr_invalid(e,
+					    "UDP port %u of %s: answers to the host itself need "
+					    "loopback=on",
+					    ports[i].host, ports[i].address);
+	return count < 0 ? -1 : 0;
+}
+
+static int check_passt(struct net_config *n, struct verr *e)
+{
+
+	if (n->tap != NULL || n->fd != NULL || n->bridge != NULL)
+		return verr_invalid(e, "backend=passt has no TAP device; expected no tap=, fd= or "
+				       "bridge=");
+	if (n->queues > 1)
+		return verr_invalid(e, "queues=%u: passt has one pair", n->queues);
+	if (n->mtu > 65520)
+		return verr_invalid(e, "mtu=%u: expected at most 65520 with passt", n->mtu);
+	if (n->socket != NULL && (n->publish != NULL || n->loopback))
+		return verr_invalid(e,
+				    "socket=%.60s: publish= and loopback= are for a passt that "
+				    "is started; give that one its options",
+				    n->socket);
+	if (n->ip == NULL && (n->ip = strdup("dhcp")) == NULL)
+		return verr_host(e, "out of memory");
+	return check_ports(n, e) < 0 ? verr_note(e, "publish") : 0;
+}
+
+/* Where its frames go. */
+static int check_backend(struct net_config *n, struct verr *e)
+{
+	if (n->backend == NET_BACKEND_PASST)
+		return check_passt(n, e);
+	if (n->socket != NULL || n->publish != NULL || n->loopback)
+		return verr_invalid(e, "socket=, publish= and loopback= are passt's; expected "
+				       "backend=passt");
+	if (n->tap == NULL && n->fd == NULL && n->bridge == NULL)
+		return verr_invalid(
+			e, "expected tap=INTERFACE, fd=N, bridge=INTERFACE or backend=passt");
+	if (n->tap != NULL && n->fd != NULL)
+		return verr_invalid(e, "tap=%.40s and fd=%.40s; expected one of them", n->tap,
+				    n->fd);
+	return 0;
+}
+
+static int check_ip(const char *text, struct verr *e)
+{
+	char words[IP_WORDS_MAX][IP_WORD_LEN];
+
+	return ip_parse(text, words, e) < 0 ? verr_note(e, "ip") : 0;
 }
 
 static int check_mac(const char *text, struct verr *e)
@@ -157,11 +262,8 @@ static int check_net(struct net_config *n, size_t index, struct verr *e)
 		return verr_host(e, "out of memory");
 	if (strspn(n->id, ID_CHARS "_") != strlen(n->id) || strlen(n->id) < 1 || strlen(n->id) > 20)
 		return verr_invalid(e, "id=%.80s: expected 1 to 20 of A-Z a-z 0-9 _ -", n->id);
-	if (n->tap == NULL && n->fd == NULL && n->bridge == NULL)
-		return verr_invalid(e, "expected tap=INTERFACE, fd=N or bridge=INTERFACE");
-	if (n->tap != NULL && n->fd != NULL)
-		return verr_invalid(e, "tap=%.40s and fd=%.40s; expected one of them", n->tap,
-				    n->fd);
+	if (check_backend(n, e) < 0 || check_ip(n->ip, e) < 0)
+		return -1;
 	if (n->mtu != 0 && n->mtu < 68)
 		return verr_invalid(e, "mtu=%u: expected at least 68", n->mtu);
 	if (n->iothreads > n->queues)
@@ -192,7 +294,7 @@ static int check_nets(struct config *c, struct verr *e)
 {
 	struct net_config *n;
 
-	if (add_short_net(c, e) < 0)
+	if (add_short_net(c, e) < 0 || add_ports(c, e) < 0)
 		return -1;
 	n = config_nets(c);
 	for (size_t i = 0; i < c->nets.count; i++) {

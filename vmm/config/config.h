@@ -16,6 +16,7 @@
 /* C types of machine.def's types. An ENUM holds the index of its choice. */
 typedef char *config_PATH;
 typedef char *config_TEXT;
+typedef char *config_TEXTS;
 typedef uint64_t config_SIZE;
 typedef uint32_t config_U32;
 typedef bool config_BOOL;
@@ -55,6 +56,7 @@ struct config {
 enum setting_type {
 	SETTING_PATH,
 	SETTING_TEXT,
+	SETTING_TEXTS, /* may be given again: all of them, with '+' between */
 	SETTING_SIZE,
 	SETTING_U32,
 	SETTING_BOOL,
@@ -161,7 +163,8 @@ V_MUST_CHECK int setting_set_text(void *object, const struct setting *s, const c
 V_MUST_CHECK int setting_set_number(void *object, const struct setting *s, uint64_t number,
 				    struct verr *e);
 
-/* The number of a SIZE, U32, BOOL, FLAG or ENUM setting; the text of a PATH or TEXT one, or NULL.
+/* The number of a SIZE, U32, BOOL, FLAG or ENUM setting; the text of a PATH, TEXT or TEXTS one, or
+ * NULL.
  */
 uint64_t setting_number(const void *object, const struct setting *s);
 const char *setting_text(const void *object, const struct setting *s);

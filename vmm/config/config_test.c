@@ -227,6 +227,78 @@ static void test_check(void **state)
 	config_deinit(&c);
 }
 
+/* Which NIC is passt's, and whose the ports are. */
+static void test_passt(void **state)
+{
+	struct config c = {0};
+	struct verr e;
+
+	(void)state;
+	assert_ok(parse(&c, ARGS("--kernel", "k", "-p", "80:80", "--publish=53:53/udp"), &e), &e);
+	assert_ok(config_check(&c, &e), &e);
+	assert_int_equal(c.nets.count, 1);
+	assert_int_equal(config_nets(&c)[0].backend, NET_BACKEND_PASST);
+	assert_string_equal(config_nets(&c)[0].publish, "80:80+53:53/udp");
+	assert_string_equal(config_nets(&c)[0].ip, "dhcp");
+	assert_null(c.publish);
+	config_deinit(&c);
+	assert_ok(parse(&c,
+			ARGS("--kernel", "k", "--net-backend", "passt", "--net", "tap=t,ip=none",
+			     "-p", "80:80"),
+			&e),
+		  &e);
+	assert_ok(config_check(&c, &e), &e);
+	assert_int_equal(c.nets.count, 2);
+	assert_string_equal(config_nets(&c)[0].publish, "80:80");
+	assert_string_equal(config_nets(&c)[1].ip, "none");
+	config_deinit(&c);
+	assert_ok(parse(&c,
+			ARGS("--kernel", "k", "--tap", "t", "--net",
+			     "backend=passt,publish=1:1+2:2,ip=10.0.0.2/24", "-p", "80:80"),
+			&e),
+		  &e);
+	assert_ok(config_check(&c, &e), &e);
+	assert_int_equal(c.nets.count, 2);
+	assert_null(config_nets(&c)[0].ip);
+	assert_string_equal(config_nets(&c)[1].publish, "1:1+2:2+80:80");
+	assert_string_equal(config_nets(&c)[1].ip, "10.0.0.2/24");
+	config_deinit(&c);
+}
+
+static void test_bad_passt(void **state)
+{
+	static const struct {
+		char *flag, *value;
+		const char *fault;
+	} cases[] = {
+		{"--net", "backend=passt,tap=t", "backend=passt has no TAP device"},
+		{"--net", "backend=passt,queues=2", "queues=2: passt has one pair"},
+		{"--net", "backend=passt,mtu=65521", "expected at most 65520 with passt"},
+		{"--net", "backend=passt,socket=/s,publish=1:1", "give that one its options"},
+		{"--net", "backend=passt,socket=/s,loopback=on", "give that one its options"},
+		{"--net", "backend=passt,publish=1", "publish: 1: expected"},
+		{"--net", "backend=passt,ip=x", "ip: x: expected dhcp"},
+		{"--net", "backend=passt,publish=127.0.0.1:1:1/udp", "need loopback=on"},
+		{"--publish", "[::1]:1:1/udp", "need loopback=on"},
+		{"--net", "tap=t,publish=1:1", "are passt's; expected backend=passt"},
+		{"--net", "tap=t,socket=/s", "are passt's; expected backend=passt"},
+		{"--net", "tap=t,loopback=on", "are passt's; expected backend=passt"},
+		{"--publish", "1:1+1:2", "port 1 is published twice"},
+	};
+	struct config c = {0};
+	struct verr e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_ok(parse(&c, ARGS("--kernel", "k", cases[i].flag, cases[i].value), &e), &e);
+		assert_fault(config_check(&c, &e), &e, VERR_INVALID, cases[i].fault);
+		config_deinit(&c);
+	}
+	assert_ok(parse(&c, ARGS("--kernel", "k", "--tap", "t", "-p", "1:1"), &e), &e);
+	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "only passt publishes ports");
+	config_deinit(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_bad_args),        cmocka_unit_test(test_json),
 		cmocka_unit_test(test_bad_json),        cmocka_unit_test(test_file_beneath_args),
 		cmocka_unit_test(test_json_round_trip), cmocka_unit_test(test_check),
+		cmocka_unit_test(test_passt),           cmocka_unit_test(test_bad_passt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ static void number_text(const struct setting *s, uint64_t number, char text[stat
 	case SETTING_FLAG:
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 	case SETTING_LIST:
 		break;
 	}
@@ -86,6 +87,7 @@ static const char *json_type(const struct setting *s)
 		return "array of objects";
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 	case SETTING_ENUM:
 		break;
 	}

@@ -49,6 +49,7 @@ static int set_from_json(void *object, const struct setting *s, const json_t *va
 		return setting_set_number(object, s, json_is_true(value), e);
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 	case SETTING_ENUM:
 		if (!json_is_string(value))
 			return verr_invalid(e, "expected a string: %s", s->values);
@@ -182,6 +183,7 @@ static json_t *value_of(const void *object, const struct setting *s)
 	switch (s->type) {
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 		return text != NULL ? json_string_nocheck(text) : NULL;
 	case SETTING_SIZE:
 		setting_format_size(n, buf, sizeof(buf));

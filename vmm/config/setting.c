@@ -10,6 +10,7 @@
 
 #define DEFAULT_PATH(v) .text_default = (v)
 #define DEFAULT_TEXT(v) .text_default = (v)
+#define DEFAULT_TEXTS(v) .text_default = (v)
 #define DEFAULT_SIZE(v) .number_default = (v)
 #define DEFAULT_U32(v) .number_default = (v)
 #define DEFAULT_BOOL(v) .number_default = (v)
@@ -77,7 +78,7 @@ static void *field(const void *object, const struct setting *s)
 
 static bool is_text(const struct setting *s)
 {
-	return s->type == SETTING_PATH || s->type == SETTING_TEXT;
+	return s->type == SETTING_PATH || s->type == SETTING_TEXT || s->type == SETTING_TEXTS;
 }
 
 static void store_number(void *c, const struct setting *s, uint64_t number)
@@ -96,6 +97,7 @@ static void store_number(void *c, const struct setting *s, uint64_t number)
 		break;
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 	case SETTING_LIST:
 		break;
 	}
@@ -112,6 +114,20 @@ static int store_text(void *c, const struct setting *s, const char *text, struct
 	return 0;
 }
 
+/* Behind those that were given before. */
+static int add_text(void *c, const struct setting *s, const char *text, struct verr *e)
+{
+	char **to = field(c, s), *joined;
+
+	if (*to == NULL)
+		return store_text(c, s, text, e);
+	if (asprintf(&joined, "%s+%s", *to, text) < 0)
+		return verr_host(e, "out of memory");
+	free(*to);
+	*to = joined;
+	return 0;
+}
+
 uint64_t setting_number(const void *c, const struct setting *s)
 {
 	switch (s->type) {
@@ -125,6 +141,7 @@ uint64_t setting_number(const void *c, const struct setting *s)
 		return *(const config_BOOL *)field(c, s);
 	case SETTING_PATH:
 	case SETTING_TEXT:
+	case SETTING_TEXTS:
 	case SETTING_LIST:
 		break;
 	}
@@ -232,6 +249,8 @@ int setting_set_text(void *c, const struct setting *s, const char *text, struct 
 		if (s->type == SETTING_PATH && *text == '\0')
 			return verr_invalid(e, "expected a path");
 		return store_text(c, s, text, e);
+	case SETTING_TEXTS:
+		return add_text(c, s, text, e);
 	case SETTING_SIZE:
 		if (!setting_parse_size(text, &n))
 			return verr_invalid(e, "expected a size such as 128M or 1G");

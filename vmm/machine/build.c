@@ -51,17 +51,24 @@ static int open_inputs(struct machine *m, struct verr *e)
 {
 	const struct config *c = m->config;
 	const struct drive_config *root = root_drive(c);
+	const char *ips[LAYOUT_VIRTIO_MAX];
 	struct cmdline_parts parts = {.base = c->cmdline,
 				      .console = strcmp(c->console, "none") != 0,
 				      .acpi = c->acpi,
 				      .root = root != NULL,
 				      .root_readonly = root != NULL && root->readonly,
+				      .ips = ips,
+				      .nips = c->nets.count,
 				      .platform = &m->platform,
 				      .workload = c->workload,
 				      .unattended = strcmp(c->console, "stdio") != 0 ||
 						    !sys_is_terminal(STDIN_FILENO)};
 
-	if (virtio_plan(m, e) < 0 || cmdline_build(&parts, &m->cmdline, e) < 0)
+	if (virtio_plan(m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->nets.count; i++)
+		ips[i] = config_nets(c)[i].ip;
+	if (cmdline_build(&parts, &m->cmdline, e) < 0)
 		return -1;
 	m->kernel_fd = sys_open_input(c->kernel, &m->kernel_size, e);
 	if (m->kernel_fd < 0)
@@ -208,7 +215,7 @@ int machine_dry_run(const struct config *config, struct loop *loop, struct verr 
 	if (m == NULL)
 		return verr_host(e, "out of memory");
 	r = open_inputs(m, e) < 0 || reserve_memory(m, false, e) < 0 ||
-			    load_guest(m, &boot, &kernel, e) < 0
+			    load_guest(m, &boot, &kernel, e) < 0 || nets_ready(m, e) < 0
 		    ? -1
 		    : 0;
 	(void)machine_free(m);

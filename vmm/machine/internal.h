@@ -53,10 +53,12 @@ struct disk {
 struct nic {
 	const struct net_config *config;
 	struct net *net;
+	struct net_backend *backend; /* the net's */
+	struct passt *passt;         /* NULL: it has none that is ours */
 	struct iothread *iothreads[IOTHREADS_MAX];
 	size_t niothreads;
 	uint8_t mac[NET_MAC_LEN];
-	char tap[16]; /* its name on the host */
+	char tap[16]; /* its name on the host; "": it has none */
 };
 
 struct machine {
@@ -146,8 +148,10 @@ V_MUST_CHECK int virtio_open(struct machine *m, struct verr *e);
 V_MUST_CHECK int virtio_connect(struct machine *m, struct verr *e);
 void virtio_free(struct machine *m); /* after the vCPUs */
 
-/* nets.c, from virtio.c: opened, their threads started; and the way back */
+/* nets.c, from virtio.c: opened, what was started for them serves, their threads started; and the
+ * way back */
 V_MUST_CHECK int nets_open(struct machine *m, struct verr *e);
+V_MUST_CHECK int nets_ready(struct machine *m, struct verr *e);
 V_MUST_CHECK int nets_start(struct machine *m, struct verr *e);
 void nets_stop(struct machine *m);
 void nets_free(struct machine *m);

@@ -3,11 +3,15 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/own.h"
 #include "vmm/config/mac.h"
+#include "vmm/devices/net/passt.h"
+#include "vmm/devices/net/stream.h"
 #include "vmm/devices/net/tap.h"
 #include "vmm/machine/internal.h"
 
-static int open_backend(const struct net_config *c, struct net_backend **out, struct verr *e)
+static int open_tap(struct nic *nic, const struct net_config *c, struct net_backend **out,
+		    struct verr *e)
 {
 	struct tap_options options = {.name = c->tap,
 				      .fds = c->fd,
@@ -15,9 +19,42 @@ static int open_backend(const struct net_config *c, struct net_backend **out, st
 				      .mtu = c->mtu,
 				      .pairs = (uint16_t)c->queues};
 
+	if (tap_new(&options, out, e) < 0)
+		return -1;
+	(void)snprintf(nic->tap, sizeof(nic->tap), "%s", tap_name(*out));
+	return 0;
+}
+
+/* One of our own, or the one that is there. */
+static int open_passt(struct nic *nic, const struct net_config *c, struct net_backend **out,
+		      struct verr *e)
+{
+	struct stream_options stream = {.mtu = c->mtu != 0 ? (uint16_t)c->mtu : STREAM_MTU,
+					.loopback = c->loopback};
+	struct passt_options passt = {
+		.publish = c->publish, .mtu = stream.mtu, .loopback = c->loopback};
+	auto_fd fd = -1;
+
+	if (c->socket != NULL) {
+		fd = passt_connect(c->socket, e);
+		if (fd < 0) {
+			(void)verr_note(e, "socket=%s", c->socket);
+			return -1;
+		}
+	} else if (passt_start(&passt, &nic->passt, &fd, e) < 0) {
+		return -1;
+	}
+	return stream_new(fd_take(&fd), &stream, out, e);
+}
+
+static int open_backend(struct nic *nic, const struct net_config *c, struct net_backend **out,
+			struct verr *e)
+{
 	switch ((enum net_backend_kind)c->backend) {
 	case NET_BACKEND_TAP:
-		return tap_new(&options, out, e);
+		return open_tap(nic, c, out, e);
+	case NET_BACKEND_PASST:
+		return open_passt(nic, c, out, e);
 	}
 	return verr_invalid(e, "backend: unknown");
 }
@@ -62,10 +99,10 @@ static int open_net(struct machine *m, const struct net_config *c, struct verr *
 
 	nic->config = c;
 	if (make_threads(nic, loops, e) < 0 || choose_mac(m->config->id, c, options.mac, e) < 0 ||
-	    open_backend(c, &backend, e) < 0)
+	    open_backend(nic, c, &backend, e) < 0)
 		return -1;
 	memcpy(nic->mac, options.mac, sizeof(nic->mac));
-	(void)snprintf(nic->tap, sizeof(nic->tap), "%s", tap_name(backend));
+	nic->backend = backend;
 	options.mtu = backend->mtu;
 	return net_new(&options, backend, &nic->net, e);
 }
@@ -77,6 +114,8 @@ static int note_net(const struct net_config *c, struct verr *e)
 		return verr_note(e, "--net fd=%s", c->fd);
 	if (c->tap != NULL)
 		return verr_note(e, "--net tap=%s", c->tap);
+	if (c->backend == NET_BACKEND_PASST)
+		return verr_note(e, "--net backend=passt");
 	return verr_note(e, "--net bridge=%s", c->bridge);
 }
 
@@ -90,18 +129,48 @@ int nets_open(struct machine *m, struct verr *e)
 	return 0;
 }
 
-int nets_start(struct machine *m, struct verr *e)
+int nets_ready(struct machine *m, struct verr *e)
 {
 	for (size_t i = 0; i < m->nnics; i++) {
-		const struct nic *n = &m->nics[i];
+		struct nic *n = &m->nics[i];
 
-		log_info(LOG_NET, "%s is %02x:%02x:%02x:%02x:%02x:%02x on the host's %s",
-			 n->config->id, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
-			 n->mac[5], n->tap);
-		for (size_t k = 0; k < n->niothreads; k++)
-			if (iothread_start(n->iothreads[k], e) < 0)
-				return -1;
+		if (n->passt != NULL && passt_ready(n->passt, n->backend, n->mac, e) < 0)
+			return note_net(n->config, e);
 	}
+	return 0;
+}
+
+static void on_passt_end(void *arg)
+{
+	struct nic *n = arg;
+
+	net_gone(n->net);
+}
+
+static int start_net(struct machine *m, struct nic *n, struct verr *e)
+{
+	const char *where = n->tap[0] != '\0'           ? n->tap
+			    : n->config->socket != NULL ? n->config->socket
+							: "passt";
+
+	log_info(LOG_NET, "%s is %02x:%02x:%02x:%02x:%02x:%02x on the host's %s", n->config->id,
+		 n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], where);
+	if (n->passt != NULL &&
+	    passt_watch(n->passt, m->loop, n->config->id, on_passt_end, n, e) < 0)
+		return -1;
+	for (size_t k = 0; k < n->niothreads; k++)
+		if (iothread_start(n->iothreads[k], e) < 0)
+			return -1;
+	return 0;
+}
+
+int nets_start(struct machine *m, struct verr *e)
+{
+	if (nets_ready(m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->nnics; i++)
+		if (start_net(m, &m->nics[i], e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -118,6 +187,7 @@ void nets_free(struct machine *m)
 		struct nic *n = &m->nics[i];
 
 		n->net = net_free(n->net);
+		n->passt = passt_free(n->passt);
 		for (size_t k = 0; k < n->niothreads; k++)
 			n->iothreads[k] = iothread_free(n->iothreads[k]);
 	}

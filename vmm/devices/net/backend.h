@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a NIC's frames go to: a TAP device today. A backend has as many queue pairs as the NIC.
+ * What a NIC's frames go to: a TAP device, or passt. A backend has as many queue pairs as the NIC.
  *
  * Frames travel behind a struct virtio_net_hdr_v1, with checksums and segments left to the other
  * side as that header says, within the features that were negotiated.
@@ -44,9 +44,15 @@ struct net_backend_class {
 
 	/*
 	 * Give one frame, header first. -1 with errno when it is not taken; EBADFD, the other side
-	 * is gone. The thread of the pair's loop.
+	 * is gone; EAGAIN, where there is a flush(), not now. The thread of the pair's loop.
 	 */
 	ssize_t (*send)(struct net_backend *b, uint16_t pair, const struct iovec *iov, int niov);
+
+	/*
+	 * Pass on what send() has taken and kept; false: the descriptor takes no more yet. NULL:
+	 * nothing is ever kept. The thread of the pair's loop.
+	 */
+	bool (*flush)(struct net_backend *b, uint16_t pair);
 
 	/* Use these features, a subset of `features`, from now on. No queue runs. */
 	int (*set_features)(struct net_backend *b, uint64_t features, struct verr *e);

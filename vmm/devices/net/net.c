@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/devices/net/net.h"
 
+#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,11 @@ void net_change_limits(struct net *n, const struct net_limit *rx, const struct n
 	gate_change(&n->tx_gate, tx);
 	for (uint16_t i = 0; i < n->dev.nqueues; i++)
 		vqueue_kick(&n->dev.queues[i]);
+}
+
+void net_gone(struct net *n)
+{
+	net_lost(n, 0, ECONNRESET);
 }
 
 /* In the loop and without a queue's lock, for the device's comes before those. */

@@ -53,6 +53,9 @@ void net_change_limits(struct net *net, const struct net_limit *rx, const struct
 
 struct vdev *net_vdev(struct net *net);
 
+/* The host's side has ended: the link is down from now on. Any thread. */
+void net_gone(struct net *net);
+
 /* The backend's. */
 const char *net_backend_name(const struct net *net);
 

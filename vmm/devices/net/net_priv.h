@@ -63,6 +63,7 @@ struct net_tx {
 	struct vqueue *vq;
 	uint16_t pair;
 	struct loop_source timer;
+	struct loop_source writable; /* enabled while the backend keeps or refuses something */
 	struct chain chain;
 	struct iovec iov[QUEUE_CHAIN_MAX + 1];
 };
