@@ -58,10 +58,10 @@ class Guest:
     """A volt-vmm with a Linux guest in it (`initrd` may be None); its console in self.out as it comes."""
 
     def __init__(self, folder, kernel, initrd, *options, command=(), stdin=subprocess.DEVNULL,
-                 prefix=()):
+                 prefix=(), vmm=BIN / "volt-vmm"):
         self.metrics = folder / "metrics.json"
         self.metrics.unlink(missing_ok=True)
-        arguments = [*prefix, BIN / "volt-vmm", "--kernel", kernel, "--log-level", "info", "--metrics-path", self.metrics,
+        arguments = [*prefix, vmm, "--kernel", kernel, "--log-level", "info", "--metrics-path", self.metrics,
                      *(["--initrd", initrd] if initrd else []), *options]
         if command:
             arguments += ["--", *command]

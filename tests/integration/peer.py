@@ -4,6 +4,7 @@
   peer.py send PORT BYTES   to whoever connects; prints the SHA-256 of it
   peer.py take PORT         until the other side ends; prints SHA-256, bytes and seconds from the first to the last
   peer.py flood HOST SECONDS  small UDP datagrams; prints how many
+  peer.py dns ADDRESS       answers every question for an address with this one, until it is ended
 """
 import hashlib
 import os
@@ -50,4 +51,17 @@ def flood(host, seconds):
     print(count)
 
 
-{"send": send, "take": take, "flood": flood}[sys.argv[1]](*sys.argv[2:])
+def dns(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("", 53))
+        print("ready", flush=True)
+        while True:
+            question, who = server.recvfrom(512)
+            end = question.index(b"\0", 12) + 5  # the name, its type and class
+            wants_ipv4 = question[end - 4:end - 2] == b"\0\1"
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address) if wants_ipv4 else b""
+            server.sendto(question[:2] + b"\x81\x80\0\1" + (b"\0\1" if answer else b"\0\0") + bytes(4) +
+                          question[12:end] + answer, who)
+
+
+{"send": send, "take": take, "flood": flood, "dns": dns}[sys.argv[1]](*sys.argv[2:])
