@@ -68,6 +68,24 @@ def qemu_disks(kernel, disks, aio):
     return command
 
 
+# --- NICs: on a TAP device that is there ---
+
+
+def volt_net(kernel, initrd, address, tap, mac, backend, binaries=BIN):
+    command = [*volt(kernel, initrd, 256, 1, binaries=binaries), "--log-level", "error", "--net",
+               f"backend={backend},tap={tap},mac={mac}"]
+    command[command.index("--cmdline") + 1] += f" volt.ip={address}"
+    return command
+
+
+def qemu_net(kernel, initrd, address, tap, mac, vhost):
+    """With the current virtio interface, which is not microvm's default: it has merged receive buffers either way."""
+    command = qemu_microvm(kernel, initrd, 256, 1, cpu="host")
+    command[command.index("-append") + 1] += f" volt.ip={address}"
+    return [*command, "-global", "virtio-mmio.force-legacy=off", "-netdev",
+            f"tap,id=n,ifname={tap},script=no,downscript=no,vhost={vhost}", "-device", f"virtio-net-device,netdev=n,mac={mac}"]
+
+
 def debian_image():
     """A Debian root disk with fio, made once; for reading only."""
     made = subprocess.run([ROOT / "tests/host/debian-image"], check=True, stdout=subprocess.PIPE, text=True)

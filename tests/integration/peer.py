@@ -4,6 +4,7 @@
   peer.py send PORT BYTES   to whoever connects; prints the SHA-256 of it
   peer.py take PORT         until the other side ends; prints SHA-256, bytes and seconds from the first to the last
   peer.py flood HOST SECONDS  small UDP datagrams; prints how many
+  peer.py frames INTERFACE  Ethernet frames for everybody, until it is killed
   peer.py dns ADDRESS       answers every question for an address with this one, until it is ended
 """
 import hashlib
@@ -51,6 +52,19 @@ def flood(host, seconds):
     print(count)
 
 
+def frames(interface):
+    frame = b"\xff" * 6 + bytes.fromhex("020000000002" "88b5") + b"\x5a" * 1000
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+        out.bind((interface, 0))
+        print("ready", flush=True)
+        while True:
+            try:
+                out.send(frame)
+            except OSError:
+                pass  # it is down, or there is no room: the next one
+            time.sleep(0.001)
+
+
 def dns(address):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("", 53))
@@ -64,4 +78,4 @@ def dns(address):
                           question[12:end] + answer, who)
 
 
-{"send": send, "take": take, "flood": flood, "dns": dns}[sys.argv[1]](*sys.argv[2:])
+{"send": send, "take": take, "flood": flood, "frames": frames, "dns": dns}[sys.argv[1]](*sys.argv[2:])

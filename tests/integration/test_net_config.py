@@ -39,6 +39,17 @@ def dry_run(network, *options):  # noqa: F811
     ("tap=t0,queues=17", "queues=17: expected 1 to 16"),
     ("tap=t0,iothreads=2", "iothreads=2: expected at most one a pair of queues, queues=1"),
     ("tap=t0,backend=slirp", "backend=slirp: expected virtio-net"),
+    ("tap=t0,parent=lo", "parent=lo: a macvtap's; expected backend=macvtap or backend=vhost-net"),
+    ("backend=macvtap", "expected parent=INTERFACE, tap=INTERFACE or fd=N"),
+    ("backend=macvtap,parent=a b", "parent=a b: expected the name of an interface"),
+    ("backend=macvtap,parent=lo,fd=3", "fd=3 and parent=lo; expected one of them"),
+    ("backend=macvtap,parent=none", "there is no interface none to make a macvtap on; see: ip link"),
+    ("backend=macvtap,bridge=b", "bridge=b: a macvtap is on no bridge; expected parent="),
+    ("backend=vhost-net,parent=lo,bridge=b", "bridge=b: a macvtap is on no bridge; expected parent="),
+    ("backend=vhost-net,tap=t0,rx-rate=1M", "backend=vhost-net knows no rates; expected backend=virtio-net with them"),
+    ("backend=vhost-net,tap=t0,tx-packets=9", "backend=vhost-net knows no rates"),
+    ("backend=vhost-net,tap=t0,iothreads=1", "iothreads=1: backend=vhost-net has the kernel's threads; expected 0"),
+    ("backend=vhost-net,tap=lo", "lo is no TAP device"),
     ("tap=t0,rx-rate=fast", "rx-rate=fast: expected a size such as"),
     ("tap=t0,id=a b", "expected 1 to 20 of A-Z a-z 0-9 _ -"),
     ("tap=t0,bridge=none", "there is no bridge none; run as root: volt net setup --bridge none"),
@@ -95,6 +106,18 @@ def test_one_queue_is_too_few(network):  # noqa: F811
     network.run("ip", "tuntap", "add", "t0", "mode", "tap")
     assert_fault(run("--net", "tap=t0,queues=2", prefix=network.prefix), STATUS_CONFIGURATION, "t0 is no TAP with "
                  "several queues")
+
+
+def test_vhost(network, tmp_path):  # noqa: F811
+    """By the kernel where it can, else with a line that says why not; never without a word."""
+    path = tmp_path / "m"
+    result = run("--net-backend", "vhost-net", "--tap", "t0", "--metrics-path", path, prefix=network.prefix)
+    assert result.status == 0
+    backend = volt.metrics(path)["nets"]["net0"]["backend"]
+    if os.access("/dev/vhost-net", os.R_OK | os.W_OK):
+        assert backend == "vhost-net" and result.err == ""
+    else:
+        assert backend == "virtio-net" and "net0: this process carries the frames, for" in result.err
 
 
 def test_bridge(network):  # noqa: F811

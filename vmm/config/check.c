@@ -197,9 +197,9 @@ static int check_ports(const struct net_config *n, struct verr *e)
 static int check_passt(struct net_config *n, struct verr *e)
 {
 
-	if (n->tap != NULL || n->fd != NULL || n->bridge != NULL)
-		return verr_invalid(e, "backend=passt has no TAP device; expected no tap=, fd= or "
-				       "bridge=");
+	if (n->tap != NULL || n->fd != NULL || n->bridge != NULL || n->parent != NULL)
+		return verr_invalid(e, "backend=passt has no TAP device; expected no tap=, fd=, "
+				       "bridge= or parent=");
 	if (n->queues > 1)
 		return verr_invalid(e, "queues=%u: passt has one pair", n->queues);
 	if (n->mtu > 65520)
@@ -212,23 +212,6 @@ static int check_passt(struct net_config *n, struct verr *e)
 	if (n->ip == NULL && (n->ip = strdup("dhcp")) == NULL)
 		return verr_host(e, "out of memory");
 	return check_ports(n, e) < 0 ? verr_note(e, "publish") : 0;
-}
-
-/* Where its frames go. */
-static int check_backend(struct net_config *n, struct verr *e)
-{
-	if (n->backend == NET_BACKEND_PASST)
-		return check_passt(n, e);
-	if (n->socket != NULL || n->publish != NULL || n->loopback)
-		return verr_invalid(e, "socket=, publish= and loopback= are passt's; expected "
-				       "backend=passt");
-	if (n->tap == NULL && n->fd == NULL && n->bridge == NULL)
-		return verr_invalid(
-			e, "expected tap=INTERFACE, fd=N, bridge=INTERFACE or backend=passt");
-	if (n->tap != NULL && n->fd != NULL)
-		return verr_invalid(e, "tap=%.40s and fd=%.40s; expected one of them", n->tap,
-				    n->fd);
-	return 0;
 }
 
 static int check_ip(const char *text, struct verr *e)
@@ -256,6 +239,58 @@ static int check_mac(const char *text, struct verr *e)
 	return 0;
 }
 
+/* What the host's kernel does not do. */
+static int check_vhost(const struct net_config *n, struct verr *e)
+{
+	if (n->rx_rate != 0 || n->rx_packets != 0 || n->tx_rate != 0 || n->tx_packets != 0)
+		return verr_invalid(e, "backend=vhost-net knows no rates; expected "
+				       "backend=virtio-net with them");
+	if (n->iothreads != 0)
+		return verr_invalid(e,
+				    "iothreads=%u: backend=vhost-net has the kernel's threads; "
+				    "expected 0",
+				    n->iothreads);
+	return 0;
+}
+
+/* What names the interface on the host. */
+static int check_host_side(const struct net_config *n, struct verr *e)
+{
+	if (n->backend == NET_BACKEND_TAP && n->parent != NULL)
+		return verr_invalid(e,
+				    "parent=%.40s: a macvtap's; expected backend=macvtap or "
+				    "backend=vhost-net",
+				    n->parent);
+	if (n->bridge != NULL && (n->backend == NET_BACKEND_MACVTAP || n->parent != NULL))
+		return verr_invalid(
+			e, "bridge=%.40s: a macvtap is on no bridge; expected parent=", n->bridge);
+	if (n->fd != NULL && n->parent != NULL)
+		return verr_invalid(e, "fd=%.40s and parent=%.40s; expected one of them", n->fd,
+				    n->parent);
+	if (n->tap != NULL || n->fd != NULL || n->bridge != NULL || n->parent != NULL)
+		return 0;
+	return verr_invalid(
+		e, n->backend == NET_BACKEND_MACVTAP
+			   ? "expected parent=INTERFACE, tap=INTERFACE or fd=N"
+			   : "expected tap=INTERFACE, fd=N, bridge=INTERFACE or backend=passt");
+}
+
+/* Where its frames go. */
+static int check_backend(struct net_config *n, struct verr *e)
+{
+	if (n->backend == NET_BACKEND_PASST)
+		return check_passt(n, e);
+	if (n->socket != NULL || n->publish != NULL || n->loopback)
+		return verr_invalid(e, "socket=, publish= and loopback= are passt's; expected "
+				       "backend=passt");
+	if (check_host_side(n, e) < 0)
+		return -1;
+	if (n->tap != NULL && n->fd != NULL)
+		return verr_invalid(e, "tap=%.40s and fd=%.40s; expected one of them", n->tap,
+				    n->fd);
+	return n->backend == NET_BACKEND_VHOST ? check_vhost(n, e) : 0;
+}
+
 static int check_net(struct net_config *n, size_t index, struct verr *e)
 {
 	if (n->id == NULL && asprintf(&n->id, "net%zu", index) < 0)
@@ -270,7 +305,9 @@ static int check_net(struct net_config *n, size_t index, struct verr *e)
 		return verr_invalid(
 			e, "iothreads=%u: expected at most one a pair of queues, queues=%u",
 			n->iothreads, n->queues);
-	return check_interface("tap", n->tap, e) < 0 || check_interface("bridge", n->bridge, e) < 0
+	return check_interface("tap", n->tap, e) < 0 ||
+			       check_interface("bridge", n->bridge, e) < 0 ||
+			       check_interface("parent", n->parent, e) < 0
 		       ? -1
 		       : check_mac(n->mac, e);
 }

@@ -18,7 +18,12 @@ enum disk_cache {
 
 enum disk_engine_kind { DISK_ENGINE_AUTO, DISK_ENGINE_IO_URING, DISK_ENGINE_SYNC };
 
-enum net_backend_kind { NET_BACKEND_TAP, NET_BACKEND_PASST };
+enum net_backend_kind {
+	NET_BACKEND_TAP,
+	NET_BACKEND_VHOST,
+	NET_BACKEND_MACVTAP,
+	NET_BACKEND_PASST
+};
 
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 

@@ -39,8 +39,9 @@ int machine_change_net(struct machine *m, const struct net_config *old,
 			nic = &m->nics[i];
 	if (nic == NULL)
 		return verr_not_found(e, "there is no such NIC");
-	if (memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0)
-		net_change_limits(nic->net, &rx, &tx);
+	if ((memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0) &&
+	    net_change_limits(nic->net, &rx, &tx, e) < 0)
+		return -1;
 	net_change_link(nic->net, changed->link);
 	return 0;
 }

@@ -59,6 +59,8 @@ struct nic {
 	size_t niothreads;
 	uint8_t mac[NET_MAC_LEN];
 	char tap[16]; /* its name on the host; "": it has none */
+	bool lacks_multicast;
+	int no_vhost; /* errno why not, where it was asked for */
 };
 
 struct machine {

@@ -10,16 +10,24 @@
 #include "vmm/devices/net/tap.h"
 #include "vmm/machine/internal.h"
 
-static int open_tap(struct nic *nic, const struct net_config *c, struct net_backend **out,
-		    struct verr *e)
+static int open_tap(struct nic *nic, const struct net_config *c, const struct net_options *net,
+		    struct net_backend **out, struct verr *e)
 {
 	struct tap_options options = {.name = c->tap,
 				      .fds = c->fd,
 				      .bridge = c->bridge,
+				      .parent = c->parent,
+				      .mac_is_given = c->mac != NULL,
+				      .watch = net->vhost != NULL,
 				      .mtu = c->mtu,
 				      .pairs = (uint16_t)c->queues};
 
-	if (tap_new(&options, out, e) < 0)
+	bool macvtap = c->backend == NET_BACKEND_MACVTAP;
+
+	memcpy(options.mac, net->mac, sizeof(options.mac));
+	if (c->backend == NET_BACKEND_VHOST)
+		macvtap = tap_is_of_macvtap(&options);
+	if ((macvtap ? macvtap_new : tap_new)(&options, out, e) < 0)
 		return -1;
 	(void)snprintf(nic->tap, sizeof(nic->tap), "%s", tap_name(*out));
 	return 0;
@@ -47,12 +55,14 @@ static int open_passt(struct nic *nic, const struct net_config *c, struct net_ba
 	return stream_new(fd_take(&fd), &stream, out, e);
 }
 
-static int open_backend(struct nic *nic, const struct net_config *c, struct net_backend **out,
-			struct verr *e)
+static int open_backend(struct nic *nic, const struct net_config *c, const struct net_options *net,
+			struct net_backend **out, struct verr *e)
 {
 	switch ((enum net_backend_kind)c->backend) {
 	case NET_BACKEND_TAP:
-		return open_tap(nic, c, out, e);
+	case NET_BACKEND_VHOST:
+	case NET_BACKEND_MACVTAP:
+		return open_tap(nic, c, net, out, e);
 	case NET_BACKEND_PASST:
 		return open_passt(nic, c, out, e);
 	}
@@ -98,9 +108,17 @@ static int open_net(struct machine *m, const struct net_config *c, struct verr *
 	struct net_backend *backend = NULL;
 
 	nic->config = c;
-	if (make_threads(nic, loops, e) < 0 || choose_mac(m->config->id, c, options.mac, e) < 0 ||
-	    open_backend(nic, c, &backend, e) < 0)
+	if (c->backend == NET_BACKEND_VHOST &&
+	    vhost_net_new((uint16_t)c->queues, &options.vhost, &nic->no_vhost, e) < 0)
 		return -1;
+	if (make_threads(nic, loops, e) < 0 || choose_mac(m->config->id, c, options.mac, e) < 0 ||
+	    open_backend(nic, c, &options, &backend, e) < 0) {
+		(void)vhost_net_free(options.vhost);
+		return -1;
+	}
+	if (backend->mac_is_fixed)
+		memcpy(options.mac, backend->mac, sizeof(options.mac));
+	nic->lacks_multicast = backend->lacks_multicast;
 	memcpy(nic->mac, options.mac, sizeof(nic->mac));
 	nic->backend = backend;
 	options.mtu = backend->mtu;
@@ -114,6 +132,8 @@ static int note_net(const struct net_config *c, struct verr *e)
 		return verr_note(e, "--net fd=%s", c->fd);
 	if (c->tap != NULL)
 		return verr_note(e, "--net tap=%s", c->tap);
+	if (c->parent != NULL)
+		return verr_note(e, "--net parent=%s", c->parent);
 	if (c->backend == NET_BACKEND_PASST)
 		return verr_note(e, "--net backend=passt");
 	return verr_note(e, "--net bridge=%s", c->bridge);
@@ -127,6 +147,33 @@ int nets_open(struct machine *m, struct verr *e)
 		if (open_net(m, &config_nets(c)[i], e) < 0)
 			return note_net(&config_nets(c)[i], e);
 	return 0;
+}
+
+/* The log has its place only now. */
+static void log_nic(const struct nic *n)
+{
+	const char *where = n->tap[0] != '\0'           ? n->tap
+			    : n->config->socket != NULL ? n->config->socket
+							: "passt";
+
+	log_info(LOG_NET, "%s is %02x:%02x:%02x:%02x:%02x:%02x on the host's %s, by %s",
+		 n->config->id, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5],
+		 where, net_backend_name(n->net));
+	if (n->no_vhost == EACCES || n->no_vhost == EPERM)
+		log_warn(LOG_NET,
+			 "%s: this process carries the frames, for it may not open /dev/vhost-net; "
+			 "run as root: usermod -aG kvm USER",
+			 n->config->id);
+	else if (n->no_vhost != 0)
+		log_warn(LOG_NET,
+			 "%s: this process carries the frames, for there is no /dev/vhost-net; run "
+			 "as root: modprobe vhost_net",
+			 n->config->id);
+	if (n->lacks_multicast)
+		log_warn(LOG_NET,
+			 "%s: %s takes no frames to groups but its own, so that IPv6 may fail; run "
+			 "as root: ip link set %s allmulticast on",
+			 n->config->id, n->tap, n->tap);
 }
 
 int nets_ready(struct machine *m, struct verr *e)
@@ -149,12 +196,9 @@ static void on_passt_end(void *arg)
 
 static int start_net(struct machine *m, struct nic *n, struct verr *e)
 {
-	const char *where = n->tap[0] != '\0'           ? n->tap
-			    : n->config->socket != NULL ? n->config->socket
-							: "passt";
-
-	log_info(LOG_NET, "%s is %02x:%02x:%02x:%02x:%02x:%02x on the host's %s", n->config->id,
-		 n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], where);
+	log_nic(n);
+	if (net_connect(n->net, m->mem, e) < 0)
+		return note_net(n->config, e);
 	if (n->passt != NULL &&
 	    passt_watch(n->passt, m->loop, n->config->id, on_passt_end, n, e) < 0)
 		return -1;

@@ -166,6 +166,8 @@ static void resume_queue(struct vqueue *vq)
 	(void)pthread_mutex_lock(&vq->lock);
 	runs = --vq->pauses == 0 && vq->was_running;
 	vq->running = runs;
+	if (runs && vq->dev->class->start != NULL)
+		vq->dev->class->start(vq);
 	(void)pthread_mutex_unlock(&vq->lock);
 	/* What came meanwhile found nobody. */
 	if (runs)

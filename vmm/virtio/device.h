@@ -54,6 +54,12 @@ struct vdev_class {
 	 */
 	void (*activate)(struct vdev *dev);
 
+	/*
+	 * The queue runs now, from its beginning or after a pause, with its ring latched: for what
+	 * serves it elsewhere. vqueue.lock is held.
+	 */
+	void (*start)(struct vqueue *vq);
+
 	/* The driver has notified. The queue's loop, vqueue.lock held, the queue runs. */
 	void (*notify)(struct vqueue *vq);
 

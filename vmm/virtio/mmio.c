@@ -83,6 +83,8 @@ static void start_queues(struct virtio_mmio *t)
 		vq->running = true;
 		if (!queue_start(&vq->ring, t->mem, &t->queues[i].setup, dev->features))
 			vqueue_broken(vq, "its size, or the place of its rings, is impossible");
+		else if (dev->class->start != NULL)
+			dev->class->start(vq);
 		(void)pthread_mutex_unlock(&vq->lock);
 		/* What was made available before now may have been notified of before now. */
 		vqueue_kick(vq);

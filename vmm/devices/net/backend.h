@@ -60,6 +60,10 @@ struct net_backend_class {
 	/* The first `pairs` of them carry frames from now on. */
 	int (*set_pairs)(struct net_backend *b, uint16_t pairs, struct verr *e);
 
+	/* Is the host's side still there? Asked when `changes` is readable, which it reads empty.
+	 */
+	bool (*is_there)(struct net_backend *b);
+
 	void (*free)(struct net_backend *b);
 };
 
@@ -68,7 +72,11 @@ struct net_backend {
 	uint64_t features; /* of VIRTIO_NET_F_*: what it can do about checksums and segments */
 	uint16_t pairs;
 	uint16_t mtu;
+	bool mac_is_fixed;    /* the guest has `mac`, and may have no other */
+	bool lacks_multicast; /* and could not be made to have it */
+	uint8_t mac[6];
 	int fds[NET_PAIRS_MAX]; /* readable when a frame of the pair has come */
+	int changes; /* readable when the host's interfaces change, for who sees no frames; or -1 */
 };
 
 static inline struct net_backend *net_backend_free(struct net_backend *b)

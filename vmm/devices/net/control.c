@@ -75,8 +75,8 @@ static enum answer set_pairs(struct net *n)
 		log_limited(LOG_ERROR, LOG_NET, &n->limit, "%s: %s", n->name, e.text);
 		return ANSWER_ERR;
 	}
-	for (uint16_t i = 0; i < pairs; i++)
-		vqueue_kick(n->rx[i].vq);
+	for (size_t i = 0; i < pairs; i++)
+		vqueue_kick(&n->dev.queues[2 * i]);
 	return ANSWER_OK;
 }
 

@@ -38,6 +38,23 @@ unsigned link_index(int link, const char *name)
 	return ioctl(link, SIOCGIFINDEX, &r) < 0 ? 0 : (unsigned)r.ifr_ifindex;
 }
 
+bool link_exists(int link, unsigned index)
+{
+	struct ifreq r = {.ifr_ifindex = (int)index};
+
+	return ioctl(link, SIOCGIFNAME, &r) == 0;
+}
+
+int link_watch(struct verr *e)
+{
+	const struct sockaddr_nl links = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&links, sizeof(links)) < 0)
+		return verr_os(e, "watch the host's interfaces");
+	return fd_take(&fd);
+}
+
 /* The attribute of this type among those in `len` bytes; NULL: it is not there. */
 static const struct rtattr *attribute(const struct rtattr *a, size_t len, unsigned short type)
 {
@@ -57,7 +74,14 @@ static const struct rtattr *nested(const struct rtattr *a, unsigned short type)
 	return a == NULL ? NULL : attribute(RTA_DATA(a), RTA_PAYLOAD(a), type);
 }
 
-uint32_t link_open_queues(const char *name)
+/* The kernel's answer about one interface. */
+union answer {
+	struct nlmsghdr head;
+	char bytes[8192];
+};
+
+/* What it says of the interface's kind; NULL: nothing. */
+static const struct rtattr *ask_for_kind(const char *name, union answer *answer)
 {
 	struct {
 		struct nlmsghdr head;
@@ -68,28 +92,50 @@ uint32_t link_open_queues(const char *name)
 			  .nlmsg_type = RTM_GETLINK,
 			  .nlmsg_flags = NLM_F_REQUEST},
 		 .attribute = {.rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME}};
-	union {
-		struct nlmsghdr head;
-		char bytes[8192];
-	} answer;
 	auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	const struct rtattr *a;
-	uint32_t queues = 0;
 	ssize_t n;
 
 	(void)snprintf(ask.name, sizeof(ask.name), "%s", name);
 	if (fd < 0 || send(fd, &ask, sizeof(ask), 0) < 0)
-		return 0;
-	n = recv(fd, &answer, sizeof(answer), 0);
+		return NULL;
+	n = recv(fd, answer, sizeof(*answer), 0);
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
-	    answer.head.nlmsg_type != RTM_NEWLINK || answer.head.nlmsg_len > (size_t)n)
-		return 0;
-	a = attribute((const void *)(answer.bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg))),
-		      IFLA_PAYLOAD(&answer.head), IFLA_LINKINFO);
+	    answer->head.nlmsg_type != RTM_NEWLINK || answer->head.nlmsg_len > (size_t)n)
+		return NULL;
+	return attribute((const void *)(answer->bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg))),
+			 IFLA_PAYLOAD(&answer->head), IFLA_LINKINFO);
+}
+
+uint32_t link_open_queues(const char *name)
+{
+	union answer answer;
+	const struct rtattr *a = ask_for_kind(name, &answer);
+	uint32_t queues = 0;
+
 	a = nested(nested(a, IFLA_INFO_DATA), IFLA_TUN_NUM_QUEUES);
 	if (a != NULL && RTA_PAYLOAD(a) == sizeof(queues))
 		memcpy(&queues, RTA_DATA(a), sizeof(queues));
 	return queues;
+}
+
+bool link_is_macvtap(const char *name)
+{
+	static const char kind[] = "macvtap";
+	union answer answer;
+	const struct rtattr *a = nested(ask_for_kind(name, &answer), IFLA_INFO_KIND);
+
+	return a != NULL && RTA_PAYLOAD(a) >= sizeof(kind) &&
+	       memcmp(RTA_DATA(a), kind, sizeof(kind)) == 0;
+}
+
+bool link_get_mac(int link, const char *name, uint8_t mac[static 6])
+{
+	struct ifreq r = request_for(name);
+
+	if (ioctl(link, SIOCGIFHWADDR, &r) < 0)
+		return false;
+	memcpy(mac, r.ifr_hwaddr.sa_data, 6);
+	return true;
 }
 
 int link_up(int link, const char *name, struct verr *e)
@@ -104,6 +150,20 @@ int link_up(int link, const char *name, struct verr *e)
 	if (ioctl(link, SIOCSIFFLAGS, &r) < 0)
 		return verr_invalid_os(e, "%s is down; run: ip link set %s up", name, name);
 	return 0;
+}
+
+int link_up_for_all(int link, const char *name, bool *all, struct verr *e)
+{
+	struct ifreq r = request_for(name);
+
+	if (ioctl(link, SIOCGIFFLAGS, &r) < 0)
+		return verr_invalid_os(e, "ask for the state of %s", name);
+	*all = r.ifr_flags & IFF_ALLMULTI;
+	if (!*all) {
+		r.ifr_flags |= IFF_ALLMULTI;
+		*all = ioctl(link, SIOCSIFFLAGS, &r) == 0;
+	}
+	return link_up(link, name, e);
 }
 
 int link_set_mtu(int link, const char *name, uint32_t wanted, uint16_t *mtu, struct verr *e)

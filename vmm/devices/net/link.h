@@ -14,11 +14,29 @@ V_MUST_CHECK int link_open(struct verr *e);
 /* 0: there is no such interface. */
 unsigned link_index(int link, const char *name);
 
+/* Is there one of this index? */
+bool link_exists(int link, unsigned index);
+
+/* A descriptor, non-blocking, that is readable when interfaces change; -1 with a fault. */
+V_MUST_CHECK int link_watch(struct verr *e);
+
+/* Its address; false: there is no such interface. */
+V_MUST_CHECK bool link_get_mac(int link, const char *name, uint8_t mac[static 6]);
+
+/* Is it a macvtap? False also where that cannot be told. */
+bool link_is_macvtap(const char *name);
+
 /* Queues of a TAP device that some process has open; 0 also where that cannot be told. */
 uint32_t link_open_queues(const char *name);
 
 /* Bring it up, if it is not. */
 V_MUST_CHECK int link_up(int link, const char *name, struct verr *e);
+
+/*
+ * The same, for one that is to have all multicast frames, which IPv6 needs; `*all` becomes whether
+ * it has. A fault keeps the errno.
+ */
+V_MUST_CHECK int link_up_for_all(int link, const char *name, bool *all, struct verr *e);
 
 /*
  * Give it this MTU; 0: leave it. `*mtu` becomes what a guest may count on. An interface whose MTU

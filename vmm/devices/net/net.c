@@ -109,12 +109,21 @@ void net_change_link(struct net *n, bool up)
 		vqueue_kick(&n->dev.queues[i]);
 }
 
-void net_change_limits(struct net *n, const struct net_limit *rx, const struct net_limit *tx)
+static bool is_unlimited(const struct net_limit *l)
 {
+	return l->bytes.rate == 0 && l->packets.rate == 0;
+}
+
+int net_change_limits(struct net *n, const struct net_limit *rx, const struct net_limit *tx,
+		      struct verr *e)
+{
+	if (n->vhost != NULL && (!is_unlimited(rx) || !is_unlimited(tx)))
+		return verr_invalid(e, "vhost-net knows no rates");
 	gate_change(&n->rx_gate, rx);
 	gate_change(&n->tx_gate, tx);
 	for (uint16_t i = 0; i < n->dev.nqueues; i++)
 		vqueue_kick(&n->dev.queues[i]);
+	return 0;
 }
 
 void net_gone(struct net *n)
@@ -122,15 +131,14 @@ void net_gone(struct net *n)
 	net_lost(n, 0, ECONNRESET);
 }
 
-/* In the loop and without a queue's lock, for the device's comes before those. */
-static void on_link(void *arg)
+static void on_changes(void *arg)
 {
 	struct net *n = arg;
 
-	(void)pthread_mutex_lock(&n->dev.lock);
-	n->config.status = net_is_up(n) ? VIRTIO_NET_S_LINK_UP : 0;
-	vdev_config_changed(&n->dev);
-	(void)pthread_mutex_unlock(&n->dev.lock);
+	if (!n->backend->class->is_there(n->backend)) {
+		loop_disable(&n->changes);
+		net_lost(n, 0, ENODEV);
+	}
 }
 
 /* --- the class --- */
@@ -144,15 +152,56 @@ static bool is_control(const struct vqueue *vq)
 	return vq->index == 2 * pairs;
 }
 
+/* Of a pair that the driver may know of, whether it carries frames or not. */
+static bool is_of_a_pair(const struct vqueue *vq)
+{
+	const struct net *n = (const struct net *)vq->dev;
+
+	return !is_control(vq) && vq->index / 2 < n->backend->pairs;
+}
+
+/* Have the kernel serve the queues of pairs `from` to `to` that run, or none of them. */
+static void serve_pairs(struct net *n, uint16_t from, uint16_t to, bool on)
+{
+	for (uint16_t i = 2 * from; n->vhost != NULL && i < 2 * to; i++) {
+		struct vqueue *vq = &n->dev.queues[i];
+
+		(void)pthread_mutex_lock(&vq->lock);
+		if (!on)
+			vhost_net_halt(n->vhost, vq);
+		else if (net_runs(vq) && net_is_up(n))
+			vhost_net_start(n->vhost, vq, n->backend->fds[i / 2]);
+		(void)pthread_mutex_unlock(&vq->lock);
+	}
+}
+
 /* While the backend knows of fewer pairs than this does, one of them would seem to be gone. */
 int net_use_pairs(struct net *n, uint16_t pairs, struct verr *e)
 {
-	if (pairs < atomic_load(&n->active_pairs))
+	uint16_t before = atomic_load(&n->active_pairs);
+
+	if (pairs < before) {
 		atomic_store(&n->active_pairs, pairs);
-	if (n->backend->class->set_pairs(n->backend, pairs, e) < 0)
+		serve_pairs(n, pairs, before, false);
+	}
+	/* What is gone has no queues to put aside. */
+	if (!atomic_load(&n->gone) && n->backend->class->set_pairs(n->backend, pairs, e) < 0)
 		return -1;
 	atomic_store(&n->active_pairs, pairs);
+	serve_pairs(n, before, pairs, true);
 	return 0;
+}
+
+/* In the loop and without a queue's lock, for the device's comes before those. */
+static void on_link(void *arg)
+{
+	struct net *n = arg;
+
+	(void)pthread_mutex_lock(&n->dev.lock);
+	n->config.status = net_is_up(n) ? VIRTIO_NET_S_LINK_UP : 0;
+	vdev_config_changed(&n->dev);
+	(void)pthread_mutex_unlock(&n->dev.lock);
+	serve_pairs(n, 0, atomic_load(&n->active_pairs), net_is_up(n));
 }
 
 static void use_one_pair(struct net *n)
@@ -170,8 +219,19 @@ static void activate(struct vdev *dev)
 
 	use_one_pair(n);
 	if (n->backend->class->set_features(n->backend, dev->features & n->backend->features, &e) <
-	    0)
+		    0 ||
+	    (n->vhost != NULL && vhost_net_set_features(n->vhost, dev->features, &e) < 0))
 		log_limited(LOG_ERROR, LOG_NET, &n->limit, "%s: %s", n->name, e.text);
+}
+
+static void start(struct vqueue *vq)
+{
+	struct net *n = net_of(vq->dev);
+	uint16_t pair = vq->index / 2;
+
+	if (n->vhost != NULL && is_of_a_pair(vq) && pair < atomic_load(&n->active_pairs) &&
+	    net_is_up(n))
+		vhost_net_start(n->vhost, vq, n->backend->fds[pair]);
 }
 
 static void notify(struct vqueue *vq)
@@ -180,7 +240,7 @@ static void notify(struct vqueue *vq)
 
 	if (is_control(vq))
 		control_serve(n, vq);
-	else if (vq->index / 2 >= n->backend->pairs)
+	else if (!is_of_a_pair(vq) || n->vhost != NULL)
 		return;
 	else if (vq->index % 2 == 0)
 		rx_serve(&n->rx[vq->index / 2]);
@@ -196,30 +256,47 @@ static void drain(struct vqueue *vq)
 	if (is_control(vq)) {
 		memcpy(n->config.mac, n->mac, sizeof(n->mac));
 		use_one_pair(n);
-	} else if (vq->index % 2 == 0 && vq->index / 2 < n->backend->pairs) {
+	} else if (is_of_a_pair(vq) && n->vhost != NULL) {
+		vhost_net_stop(n->vhost, vq);
+	} else if (is_of_a_pair(vq) && vq->index % 2 == 0) {
 		rx_drain(&n->rx[vq->index / 2]);
 	}
+}
+
+/* Served in the loop, a queue has nothing in flight. */
+static void pause_queue(struct vqueue *vq)
+{
+	struct net *n = net_of(vq->dev);
+
+	if (is_of_a_pair(vq) && n->vhost != NULL)
+		vhost_net_halt(n->vhost, vq);
 }
 
 static const struct vdev_class net_class = {
 	.name = "net",
 	.virtio_id = VIRTIO_ID_NET,
 	.activate = activate,
+	.start = start,
 	.notify = notify,
 	.drain = drain,
+	.pause = pause_queue,
 };
 
 /* --- making one --- */
 
-static uint64_t features_of(const struct net_backend *b)
+static uint64_t features_of(const struct net *n)
 {
+	const struct net_backend *b = n->backend;
 	uint64_t f = VDEV_FEATURES | b->features | 1ULL << VIRTIO_NET_F_MAC |
 		     1ULL << VIRTIO_NET_F_MTU | 1ULL << VIRTIO_NET_F_STATUS |
 		     1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_NET_F_CTRL_VQ |
-		     1ULL << VIRTIO_NET_F_CTRL_RX | 1ULL << VIRTIO_NET_F_CTRL_RX_EXTRA |
-		     1ULL << VIRTIO_NET_F_CTRL_MAC_ADDR;
+		     1ULL << VIRTIO_NET_F_CTRL_RX | 1ULL << VIRTIO_NET_F_CTRL_RX_EXTRA;
 
-	return b->pairs > 1 ? f | 1ULL << VIRTIO_NET_F_MQ : f;
+	if (!b->mac_is_fixed)
+		f |= 1ULL << VIRTIO_NET_F_CTRL_MAC_ADDR;
+	if (b->pairs > 1)
+		f |= 1ULL << VIRTIO_NET_F_MQ;
+	return n->vhost != NULL ? vhost_net_mask(n->vhost, f) : f;
 }
 
 /* Both queues of a pair belong to one loop. */
@@ -252,6 +329,21 @@ static int make_pairs(struct net *n, struct verr *e)
 	return 0;
 }
 
+/* Who sees no frames hears of the host's side otherwise. */
+static int attach_vhost(struct net *n, struct loop *loop, struct verr *e)
+{
+	int changes = n->backend->changes;
+
+	if (vhost_net_attach(n->vhost, &n->dev, e) < 0)
+		return -1;
+	if (changes < 0)
+		return 0;
+	if (loop_fd_init(&n->changes, loop, changes, LOOP_READ, on_changes, n, e) < 0)
+		return -1;
+	loop_enable(&n->changes);
+	return 0;
+}
+
 static int build(struct net *n, const struct net_options *o, struct verr *e)
 {
 	/* Little-endian, as this machine is. */
@@ -261,12 +353,12 @@ static int build(struct net *n, const struct net_options *o, struct verr *e)
 					       .mtu = o->mtu};
 	memcpy(n->config.mac, n->mac, sizeof(n->mac));
 	n->dev.class = &net_class;
-	n->dev.offered = features_of(n->backend);
+	n->dev.offered = features_of(n);
 	n->dev.config = (uint8_t *)&n->config;
 	n->dev.config_len = NET_CONFIG_LEN;
 	if (make_queues(n, o, e) < 0 || loop_wake_init(&n->link, o->loops[0], on_link, n, e) < 0)
 		return -1;
-	return make_pairs(n, e);
+	return n->vhost != NULL ? attach_vhost(n, o->loops[0], e) : make_pairs(n, e);
 }
 
 int net_new(const struct net_options *o, struct net_backend *backend, struct net **out,
@@ -275,14 +367,16 @@ int net_new(const struct net_options *o, struct net_backend *backend, struct net
 	struct net *n = calloc(1, sizeof(*n));
 
 	if (n == NULL) {
+		(void)vhost_net_free(o->vhost);
 		(void)net_backend_free(backend);
 		return verr_host(e, "out of memory");
 	}
 	(void)snprintf(n->name, sizeof(n->name), "%s", o->id);
 	n->backend = backend;
+	n->vhost = o->vhost;
 	n->mtu = o->mtu;
 	n->active_pairs = 1;
-	n->link = (struct loop_source)LOOP_SOURCE_INIT;
+	n->link = n->changes = (struct loop_source)LOOP_SOURCE_INIT;
 	memcpy(n->mac, o->mac, sizeof(n->mac));
 	gate_init(&n->rx_gate, &o->rx, &n->counters.rx_throttled);
 	gate_init(&n->tx_gate, &o->tx, &n->counters.tx_throttled);
@@ -305,6 +399,8 @@ struct net *net_free(struct net *n)
 	free(n->rx);
 	free(n->tx);
 	loop_source_deinit(&n->link);
+	loop_source_deinit(&n->changes);
+	n->vhost = vhost_net_free(n->vhost);
 	vdev_deinit(&n->dev);
 	(void)pthread_mutex_destroy(&n->rx_gate.lock);
 	(void)pthread_mutex_destroy(&n->tx_gate.lock);
@@ -318,9 +414,14 @@ struct vdev *net_vdev(struct net *n)
 	return &n->dev;
 }
 
+int net_connect(struct net *n, const struct mem *mem, struct verr *e)
+{
+	return n->vhost == NULL ? 0 : vhost_net_connect(n->vhost, mem, e);
+}
+
 const char *net_backend_name(const struct net *n)
 {
-	return n->backend->class->name;
+	return n->vhost != NULL ? "vhost-net" : n->backend->class->name;
 }
 
 struct metric_group net_metrics(const struct net *n)

@@ -8,11 +8,14 @@
  * given no buffers, nothing is read until it does, and the host drops what has no place.
  *
  * All but the header of a frame to be sent, which is copied and checked, is the guest's data.
+ *
+ * Where vhost serves the pairs (vhost_net.h), the loop has the control queue only.
  */
 #ifndef VOLT_VMM_DEVICES_NET_NET_H
 #define VOLT_VMM_DEVICES_NET_NET_H
 
 #include "vmm/devices/net/backend.h"
+#include "vmm/devices/net/vhost_net.h"
 #include "vmm/virtio/device.h"
 
 #define NET_MAC_LEN 6
@@ -36,9 +39,10 @@ struct net_options {
 	bool unplugged;            /* the link is down until net_change_link() */
 	struct loop *const *loops; /* pair n belongs to loop n modulo nloops */
 	size_t nloops;
+	struct vhost_net *vhost; /* serves the pairs in place of the loops; or NULL */
 };
 
-/* `backend` becomes the NIC's, also after a fault. The rest of the options is borrowed. */
+/* `backend` and `vhost` become the NIC's, also after a fault. The other options are borrowed. */
 V_MUST_CHECK int net_new(const struct net_options *options, struct net_backend *backend,
 			 struct net **out, struct verr *e);
 
@@ -48,15 +52,19 @@ struct net *net_free(struct net *net);
 /* Plug the cable in, or pull it: no frame passes, and the driver is told. Loop's thread. */
 void net_change_link(struct net *net, bool up);
 
-/* Other limits, from now on. Any thread. */
-void net_change_limits(struct net *net, const struct net_limit *rx, const struct net_limit *tx);
+/* Other limits, from now on; a fault where vhost serves, which knows none. Any thread. */
+V_MUST_CHECK int net_change_limits(struct net *net, const struct net_limit *rx,
+				   const struct net_limit *tx, struct verr *e);
+
+/* With `mem` as guest memory: before the guest's first instruction, in the process that runs it. */
+V_MUST_CHECK int net_connect(struct net *net, const struct mem *mem, struct verr *e);
 
 struct vdev *net_vdev(struct net *net);
 
 /* The host's side has ended: the link is down from now on. Any thread. */
 void net_gone(struct net *net);
 
-/* The backend's. */
+/* The backend's, or vhost's. */
 const char *net_backend_name(const struct net *net);
 
 struct metric_group net_metrics(const struct net *net);

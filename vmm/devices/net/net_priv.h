@@ -72,6 +72,7 @@ struct net {
 	struct vdev dev; /* first */
 	char name[21];   /* for the log */
 	struct net_backend *backend;
+	struct vhost_net *vhost;  /* serves the pairs; NULL: rx and tx do */
 	uint8_t mac[NET_MAC_LEN]; /* the one that it has after a reset */
 	uint16_t mtu;
 	struct virtio_net_config config;
@@ -83,6 +84,7 @@ struct net {
 	atomic_bool gone;              /* the backend's other side */
 	atomic_bool unplugged;         /* at the user's word */
 	struct loop_source link;       /* wake-up: the link is down */
+	struct loop_source changes;    /* of the host's interfaces, where vhost serves */
 	struct chain control;          /* lock of the control queue */
 	struct net_counters counters;
 	struct log_limit limit;
@@ -95,7 +97,7 @@ void net_gate_take(struct net_gate *gate, size_t bytes);
 /* The backend's other side is gone, unless only this pair is put aside. Any thread. */
 void net_lost(struct net *net, uint16_t pair, int error);
 
-/* The first `pairs` carry frames. */
+/* The first `pairs` carry frames. No lock of a pair's queue is held. */
 V_MUST_CHECK int net_use_pairs(struct net *net, uint16_t pairs, struct verr *e);
 
 /* May frames pass? */

@@ -84,9 +84,11 @@ static const struct net_backend_class fake_class = {
 
 static inline void fake_init(struct fake *f)
 {
-	*f = (struct fake){
-		.backend = {
-			.class = &fake_class, .features = OFFLOADS, .pairs = PAIRS, .mtu = 1500}};
+	*f = (struct fake){.backend = {.class = &fake_class,
+				       .features = OFFLOADS,
+				       .pairs = PAIRS,
+				       .mtu = 1500,
+				       .changes = -1}};
 	for (int i = 0; i < PAIRS; i++) {
 		int both[2];
 

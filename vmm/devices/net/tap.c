@@ -13,120 +13,10 @@
 #include "base/compiler.h"
 #include "base/own.h"
 #include "vmm/devices/net/link.h"
-
-/* Linux 6.2 and later; only both together. */
-#define TAP_USO (0x20 | 0x40)
+#include "vmm/devices/net/tap_priv.h"
 
 #define CLONE_DEVICE "/dev/net/tun"
 #define NEW_NAME "volttap%d"
-
-struct tap {
-	struct net_backend backend; /* first */
-	char name[IFNAMSIZ];
-	uint16_t attached; /* pairs that the kernel gives frames to */
-};
-
-static struct tap *tap_of(const struct net_backend *b)
-{
-	return (struct tap *)(uintptr_t)b;
-}
-
-static ssize_t receive(struct net_backend *b, uint16_t pair, const struct iovec *iov, int niov)
-{
-	return readv(b->fds[pair], iov, niov);
-}
-
-static ssize_t send_frame(struct net_backend *b, uint16_t pair, const struct iovec *iov, int niov)
-{
-	return writev(b->fds[pair], iov, niov);
-}
-
-/* --- features --- */
-
-/* Which of a NIC's features means what to the TAP: what the guest can take as it is. */
-static const struct offload {
-	unsigned feature, bits;
-} offloads[] = {
-	{VIRTIO_NET_F_GUEST_CSUM, TUN_F_CSUM},
-	{VIRTIO_NET_F_GUEST_TSO4, TUN_F_TSO4},
-	{VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6},
-	{VIRTIO_NET_F_GUEST_ECN, TUN_F_TSO_ECN},
-	{NET_F_GUEST_USO4, 0x20},
-	{NET_F_GUEST_USO6, 0x40},
-};
-
-static unsigned long offloads_of(uint64_t features)
-{
-	unsigned long bits = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(offloads); i++)
-		if (features >> offloads[i].feature & 1)
-			bits |= offloads[i].bits;
-	/* What a driver may not ask for alone (VIRTIO 1.2, 5.1.3.1), it does not get. */
-	if (!(bits & TUN_F_CSUM))
-		return 0;
-	if (!(bits & (TUN_F_TSO4 | TUN_F_TSO6)))
-		bits &= ~(unsigned long)TUN_F_TSO_ECN;
-	return (bits & TAP_USO) == TAP_USO ? bits : bits & ~(unsigned long)TAP_USO;
-}
-
-static int set_features(struct net_backend *b, uint64_t features, struct verr *e)
-{
-	if (ioctl(b->fds[0], TUNSETOFFLOAD, offloads_of(features)) < 0)
-		return verr_os(e, "set the offloads of %s", tap_name(b));
-	return 0;
-}
-
-static uint64_t features_of(int fd)
-{
-	uint64_t uso = 1ULL << NET_F_GUEST_USO4 | 1ULL << NET_F_GUEST_USO6 | 1ULL << NET_F_HOST_USO;
-	uint64_t f = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_HOST_TSO4 |
-		     1ULL << VIRTIO_NET_F_HOST_TSO6 | 1ULL << VIRTIO_NET_F_HOST_ECN;
-
-	for (size_t i = 0; i < ARRAY_LEN(offloads); i++)
-		f |= 1ULL << offloads[i].feature;
-	if (ioctl(fd, TUNSETOFFLOAD, offloads_of(f | uso)) == 0)
-		return f | uso;
-	return f & ~uso;
-}
-
-/* --- pairs --- */
-
-static int set_pairs(struct net_backend *b, uint16_t pairs, struct verr *e)
-{
-	struct tap *t = tap_of(b);
-	struct ifreq attach = {.ifr_flags = IFF_ATTACH_QUEUE},
-		     detach = {.ifr_flags = IFF_DETACH_QUEUE};
-
-	for (; t->attached < pairs; t->attached++)
-		if (ioctl(b->fds[t->attached], TUNSETQUEUE, &attach) < 0)
-			return verr_os(e, "attach queue %u of %s", t->attached, t->name);
-	for (; t->attached > pairs; t->attached--)
-		if (ioctl(b->fds[t->attached - 1], TUNSETQUEUE, &detach) < 0)
-			return verr_os(e, "detach queue %u of %s", t->attached - 1, t->name);
-	return 0;
-}
-
-static void tap_free(struct net_backend *b)
-{
-	for (uint16_t i = 0; i < b->pairs; i++)
-		fd_close(&b->fds[i]);
-	free(tap_of(b));
-}
-
-static const struct net_backend_class tap_class = {
-	.name = "virtio-net",
-	.receive = receive,
-	.send = send_frame,
-	.set_features = set_features,
-	.set_pairs = set_pairs,
-	.free = tap_free,
-};
-
-const char *tap_name(const struct net_backend *b)
-{
-	return tap_of(b)->name;
-}
 
 /* --- opening by name --- */
 
@@ -218,101 +108,45 @@ static int open_by_name(struct tap *t, int link, const struct tap_options *o, st
 	return 0;
 }
 
-/* --- descriptors of somebody else's --- */
-
-static int check_given(const struct tap *t, int fd, const struct ifreq *r, struct verr *e)
-{
-	const short needed = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-
-	if ((r->ifr_flags & needed) != needed)
-		return verr_invalid(e,
-				    "descriptor %d is one of %s without what is needed; expected "
-				    "TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR",
-				    fd, r->ifr_name);
-	if (t->name[0] != '\0' && strcmp(t->name, r->ifr_name) != 0)
-		return verr_invalid(e,
-				    "descriptor %d is one of %s, others of %s; expected one TAP's",
-				    fd, r->ifr_name, t->name);
-	return 0;
-}
-
-static int take_given(struct tap *t, int fd, int *out, struct verr *e)
-{
-	struct ifreq r = {0};
-	int flags = fcntl(fd, F_GETFL), inherited = fcntl(fd, F_GETFD);
-
-	/* What this process has opened itself by now does not count. */
-	if (flags < 0 || inherited < 0 || inherited & FD_CLOEXEC)
-		return verr_invalid(e, "descriptor %d was not open; expected that of a TAP", fd);
-	if (ioctl(fd, TUNGETIFF, &r) < 0)
-		return verr_invalid(e, "descriptor %d is not that of a TAP", fd);
-	if (check_given(t, fd, &r, e) < 0)
-		return -1;
-	memcpy(t->name, r.ifr_name, sizeof(t->name));
-	/* A copy, and the number is free: nobody can use it twice. */
-	*out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (*out < 0)
-		return verr_os(e, "keep descriptor %d", fd);
-	(void)close(fd);
-	return fcntl(*out, F_SETFL, flags | O_NONBLOCK) < 0
-		       ? verr_os(e, "make descriptor %d non-blocking", fd)
-		       : 0;
-}
-
-static int open_given(struct tap *t, const struct tap_options *o, struct verr *e)
-{
-	const char *at = o->fds;
-
-	for (uint16_t i = 0; i < o->pairs; i++) {
-		char *end = NULL;
-		long fd = strtol(at, &end, 10);
-
-		if (end == at || fd < 0 || fd > INT32_MAX || (*end != ':' && *end != '\0') ||
-		    (*end == '\0') != (i + 1 == o->pairs))
-			return verr_invalid(
-				e,
-				"fd=%s: expected %u numbers, one a queue, with ':' between "
-				"them",
-				o->fds, o->pairs);
-		if (take_given(t, (int)fd, &t->backend.fds[i], e) < 0)
-			return -1;
-		at = end + 1;
-	}
-	return 0;
-}
-
 /* --- making one --- */
+
+/* Of an interface in another namespace nothing is known but what it says itself. */
+static int set_up(struct tap *t, const struct tap_options *o, int link, struct verr *e)
+{
+	if (!tap_is_here(t, link)) {
+		if (o->bridge != NULL)
+			return verr_invalid(e,
+					    "%s is in another network namespace than %s; expected "
+					    "both in one",
+					    t->name, o->bridge);
+		t->backend.mtu = o->mtu != 0 ? (uint16_t)o->mtu : TAP_MTU;
+		return 0;
+	}
+	if (link_set_mtu(link, t->name, o->mtu, &t->backend.mtu, e) < 0 ||
+	    (o->bridge != NULL && link_join_bridge(link, o->bridge, t->name, e) < 0))
+		return -1;
+	return link_up(link, t->name, e);
+}
 
 static int build(struct tap *t, const struct tap_options *o, struct verr *e)
 {
 	auto_fd link = link_open(e);
-	int header = NET_HEADER_LEN;
 
 	if (link < 0 || (o->bridge != NULL && link_check_bridge(link, o->bridge, e) < 0))
 		return -1;
-	if ((o->fds != NULL ? open_given(t, o, e) : open_by_name(t, link, o, e)) < 0)
+	if ((o->fds != NULL ? tap_take_given(t, o->fds, e) : open_by_name(t, link, o, e)) < 0)
 		return -1;
-	for (uint16_t i = 0; i < o->pairs; i++)
-		if (ioctl(t->backend.fds[i], TUNSETVNETHDRSZ, &header) < 0)
-			return verr_os(e, "set the header's size of %s", t->name);
-	if (link_set_mtu(link, t->name, o->mtu, &t->backend.mtu, e) < 0 ||
-	    (o->bridge != NULL && link_join_bridge(link, o->bridge, t->name, e) < 0) ||
-	    link_up(link, t->name, e) < 0)
+	if (set_up(t, o, link, e) < 0 || (o->watch && tap_watch(t, e) < 0))
 		return -1;
-	t->backend.features = features_of(t->backend.fds[0]);
-	return set_features(&t->backend, 0, e);
+	return tap_finish(t, e);
 }
 
 int tap_new(const struct tap_options *o, struct net_backend **out, struct verr *e)
 {
-	struct tap *t = calloc(1, sizeof(*t));
+	struct tap *t = tap_alloc(TAP_OF_TUN, o->pairs);
 
 	if (t == NULL)
 		return verr_host(e, "out of memory");
-	t->backend.class = &tap_class;
-	t->backend.pairs = t->attached = o->pairs;
-	for (size_t i = 0; i < ARRAY_LEN(t->backend.fds); i++)
-		t->backend.fds[i] = -1;
 	if (build(t, o, e) < 0) {
 		(void)net_backend_free(&t->backend);
 		return -1;

@@ -21,6 +21,7 @@
 #include "base/own.h"
 #include "base/test.h"
 #include "vmm/devices/net/link.h"
+#include "vmm/devices/net/rtnl.h"
 
 static struct net_backend *open_tap(struct tap_options o)
 {
@@ -161,15 +162,6 @@ static void test_bridge(void **state)
 	(void)net_backend_free(b);
 }
 
-static void test_names(void **state)
-{
-	(void)state;
-	refuse((struct tap_options){.name = "lo"}, "lo is no TAP device");
-	refuse((struct tap_options){.name = "lo", .pairs = 2}, "lo is no TAP with several queues");
-	refuse((struct tap_options){.name = "vt0", .mtu = 70000}, "mtu=70000");
-	assert_false(exists("vt0"));
-}
-
 static int open_raw(const char *name, short flags)
 {
 	struct ifreq r = {.ifr_flags = flags};
@@ -179,6 +171,40 @@ static int open_raw(const char *name, short flags)
 	assert_true(fd >= 0);
 	assert_int_equal(ioctl(fd, TUNSETIFF, &r), 0);
 	return fd;
+}
+
+static void test_watched(void **state)
+{
+	struct net_backend *b = open_tap((struct tap_options){.name = "vt0"});
+	struct verr e = VERR_INIT;
+	struct pollfd p = {.events = POLLIN};
+	int fd, other;
+
+	(void)state;
+	assert_int_equal(b->changes, -1);
+	(void)net_backend_free(b);
+	b = open_tap((struct tap_options){.name = "vt0", .watch = true});
+	other = open_raw("vt9", IFF_TAP | IFF_NO_PI);
+	p.fd = b->changes;
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_true(b->class->is_there(b));
+	assert_int_equal(poll(&p, 1, 0), 0);
+	(void)close(other);
+	fd = rtnl_open(&e);
+	assert_int_equal(rtnl_delete(fd, if_nametoindex("vt0")), 0);
+	(void)close(fd);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_false(b->class->is_there(b));
+	(void)net_backend_free(b);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	refuse((struct tap_options){.name = "lo"}, "lo is no TAP device");
+	refuse((struct tap_options){.name = "lo", .pairs = 2}, "lo is no TAP with several queues");
+	refuse((struct tap_options){.name = "vt0", .mtu = 70000}, "mtu=70000");
+	assert_false(exists("vt0"));
 }
 
 static void test_given_descriptors(void **state)
@@ -217,13 +243,10 @@ static void test_given_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_made_and_gone),
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_offloads),
-		cmocka_unit_test(test_pairs),
-		cmocka_unit_test(test_bridge),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_given_descriptors),
+		cmocka_unit_test(test_made_and_gone), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_offloads),      cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_bridge),        cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_given_descriptors),
 	};
 	int flags = geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET;
 
