@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/own.h"
-#include "stellarium/chunk/codec.h"
 #include "stellarium/chunk/cut.h"
+#include "stellarium/chunk/expand.h"
 #include "stellarium/chunk/hash.h"
 #include "stellarium/store/pack.h"
 
@@ -19,14 +19,14 @@ static void must(bool holds)
 
 static void expand(const struct pack_entry *entry, struct bytes segment)
 {
-	static struct chunk_codec *codec;
+	static struct chunk_expander *expander;
 	struct verr e = VERR_INIT;
 	struct bytes stored = bytes_of(segment.at + entry->at, entry->stored);
 	auto_free uint8_t *raw = entry->raw <= KIB(256) ? malloc(entry->raw) : NULL;
 
-	must(codec != NULL || chunk_codec_new(&codec, &e) == 0);
+	must(expander != NULL || chunk_expander_new(&expander, &e) == 0);
 	if (raw != NULL && range_within(entry->at, entry->stored, segment.len))
-		(void)!chunk_expand(codec, entry->codec, stored, raw, entry->raw);
+		(void)!chunk_expand(expander, entry->codec, stored, raw, entry->raw);
 }
 
 static void parse(struct bytes segment)

@@ -36,11 +36,24 @@ def set_name(name, number):
     return bytes([1, len(name)]) + name + struct.pack("<QQ", 1234567890, number) + bytes([number]) * 32
 
 
+def overlay(folder):
+    """A volume's first page, and the slots of its only block; and the page's body."""
+    store = folder / "zstd"
+    subprocess.run([STELLARIUM, "volume", "create", store, folder / "v"], check=True)
+    page = (folder / "v/overlay").read_bytes()[:PAGE]
+    length = struct.unpack_from("<I", page, 12)[0]
+    write("stellarium_overlay", "page", page.rstrip(b"\0"))
+    write("stellarium_overlay", "body", page[40:40 + length])
+    write("stellarium_overlay", "map", b"\x41\x12" + bytes(40) + b"\x55" * 8 + b"\xaa" * 8)
+    write("stellarium_overlay", "slot", struct.pack("<QQQQ", 6, 0, 3, 0) + b"\x55" * 64)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for codec in ("zstd", "lz4", "none"):
             part = segment(pathlib.Path(folder) / codec, codec)
             write("stellarium_pack", codec, part.rstrip(b"\0") + bytes(8))
+        overlay(pathlib.Path(folder))
         for i, (kind, stored) in enumerate(entries(part)):
             if kind == 2:
                 write("stellarium_manifest", f"tree-{i}", stored)

@@ -89,7 +89,9 @@ static json_t *schema_of_rows(const struct setting *rows, size_t count)
 /* A list's objects have schemas of their own. */
 static json_t *schema_of_class(const struct list_class *class)
 {
-	return reference(class == &drive_class ? "Drive" : "Net");
+	return reference(class == &drive_class    ? "Drive"
+			 : class == &volume_class ? "Volume"
+						  : "Net");
 }
 
 static json_t *schema_of_config(void)
@@ -122,8 +124,9 @@ static json_t *schemas(void)
 	static const char *const healths[] = {"ok"};
 
 	return json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:{s:s,s:{s:{s:s}},s:[s]}}", "Config", schema_of_config(),
-		"Drive", schema_of_rows(drive_class.rows, drive_class.count), "Net",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:s,s:{s:{s:s}},s:[s]}}", "Config",
+		schema_of_config(), "Drive", schema_of_rows(drive_class.rows, drive_class.count),
+		"Volume", schema_of_rows(volume_class.rows, volume_class.count), "Net",
 		schema_of_rows(net_class.rows, net_class.count), "State",
 		schema_of_texts("state", states, ARRAY_LEN(states)), "Action",
 		schema_of_texts("action", actions, ARRAY_LEN(actions)), "Health",

@@ -7,18 +7,15 @@
 
 struct chunk_codec {
 	ZSTD_CCtx *compress;
-	ZSTD_DCtx *expand;
 };
 
 int chunk_codec_new(struct chunk_codec **out, struct verr *e)
 {
 	struct chunk_codec *c = calloc(1, sizeof(*c));
 
-	if (c != NULL) {
+	if (c != NULL)
 		c->compress = ZSTD_createCCtx();
-		c->expand = ZSTD_createDCtx();
-	}
-	if (c == NULL || c->compress == NULL || c->expand == NULL) {
+	if (c == NULL || c->compress == NULL) {
 		(void)chunk_codec_free(c);
 		return verr_host(e, "out of memory");
 	}
@@ -30,7 +27,6 @@ struct chunk_codec *chunk_codec_free(struct chunk_codec *c)
 {
 	if (c != NULL) {
 		(void)ZSTD_freeCCtx(c->compress);
-		(void)ZSTD_freeDCtx(c->expand);
 		free(c);
 	}
 	return NULL;
@@ -59,24 +55,6 @@ size_t chunk_compress(struct chunk_codec *c, enum stel_codec codec, int level, s
 		break;
 	}
 	return n;
-}
-
-bool chunk_expand(struct chunk_codec *c, enum stel_codec codec, struct bytes stored, uint8_t *out,
-		  size_t len)
-{
-	switch (codec) {
-	case STEL_CODEC_NONE:
-		if (stored.len != len)
-			return false;
-		memcpy(out, stored.at, len);
-		return true;
-	case STEL_CODEC_LZ4:
-		return LZ4_decompress_safe((const char *)stored.at, (char *)out, (int)stored.len,
-					   (int)len) == (int)len;
-	case STEL_CODEC_ZSTD:
-		return ZSTD_decompressDCtx(c->expand, out, len, stored.at, stored.len) == len;
-	}
-	return false;
 }
 
 const char *stel_codec_name(enum stel_codec codec)

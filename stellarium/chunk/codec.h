@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compression of single chunks. One context belongs to one thread. */
+/* Compressing single chunks. One context belongs to one thread. */
 #ifndef STELLARIUM_CHUNK_CODEC_H
 #define STELLARIUM_CHUNK_CODEC_H
 
 #include "base/bytes.h"
 #include "stellarium/include/stellarium.h"
 
-struct chunk_codec; /* what a thread needs to compress and expand */
+struct chunk_codec; /* what a thread needs to compress */
 
 V_MUST_CHECK int chunk_codec_new(struct chunk_codec **out, struct verr *e);
 struct chunk_codec *chunk_codec_free(struct chunk_codec *c); /* takes NULL; returns NULL */
@@ -17,9 +17,5 @@ struct chunk_codec *chunk_codec_free(struct chunk_codec *c); /* takes NULL; retu
  */
 size_t chunk_compress(struct chunk_codec *c, enum stel_codec codec, int level, struct bytes raw,
 		      uint8_t *out);
-
-/* Expand to exactly `len` bytes; false: it is not what was compressed. */
-V_MUST_CHECK bool chunk_expand(struct chunk_codec *c, enum stel_codec codec, struct bytes stored,
-			       uint8_t *out, size_t len);
 
 #endif

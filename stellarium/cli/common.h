@@ -9,7 +9,7 @@
 #include "stellarium/include/stellarium.h"
 
 extern const struct verb init_verb, import_verb, export_verb, ls_verb, info_verb, clone_verb,
-	rm_verb, gc_verb, verify_verb, stat_verb, diff_verb;
+	rm_verb, gc_verb, verify_verb, stat_verb, diff_verb, volume_verb, commit_verb;
 
 /* Rows that several verbs have. */
 #define COMMON_CUT                                                            \

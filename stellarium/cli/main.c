@@ -4,8 +4,8 @@
 #include "version.h"
 
 static const struct verb *const verbs[] = {
-	&init_verb, &import_verb, &export_verb, &ls_verb,   &info_verb, &clone_verb,
-	&rm_verb,   &gc_verb,     &verify_verb, &stat_verb, &diff_verb,
+	&init_verb, &import_verb, &export_verb, &ls_verb,   &info_verb,   &clone_verb,  &rm_verb,
+	&gc_verb,   &verify_verb, &stat_verb,   &diff_verb, &volume_verb, &commit_verb,
 };
 
 static const struct verb root = {

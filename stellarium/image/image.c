@@ -56,29 +56,64 @@ static int lease_image(struct stel_image *image, const char *name, struct verr *
 	return 0;
 }
 
-int stel_image_open(struct stel *s, const char *name, struct stel_image **out, struct verr *e)
+/* NULL is a fault. */
+static struct stel_image *new_image(struct stel *s, struct verr *e)
 {
 	struct stel_image *image = calloc(1, sizeof(*image));
 
-	if (image == NULL)
-		return verr_host(e, "out of memory");
+	if (image == NULL) {
+		(void)verr_host(e, "out of memory");
+		return NULL;
+	}
 	image->s = s;
 	image->lease = (struct lease)LEASE_INIT;
 	image->chunk_number = SIZE_MAX;
 	image->chunk = malloc(CHUNK_MAX);
 	if (image->chunk == NULL)
 		(void)verr_host(e, "out of memory");
-	else if (lease_take(&image->lease, s->leases_dir, &s->store, e) == 0 &&
-		 lease_image(image, name, e) == 0 &&
-		 index_view_open(s->index, &image->view, e) == 0) {
-		if (manifest_load(&image->manifest, s, image->view, &image->id, e) == 0) {
-			*out = image;
-			return 0;
-		}
-		(void)verr_note(e, "%s", name);
+	else if (lease_take(&image->lease, s->leases_dir, &s->store, e) == 0)
+		return image;
+	return stel_image_close(image);
+}
+
+/* What is leased. */
+static int load(struct stel_image *image, const char *name, struct verr *e)
+{
+	if (index_view_open(image->s->index, &image->view, e) < 0)
+		return -1;
+	if (manifest_load(&image->manifest, image->s, image->view, &image->id, e) < 0)
+		return verr_note(e, "%s", name);
+	return 0;
+}
+
+int stel_image_open(struct stel *s, const char *name, struct stel_image **out, struct verr *e)
+{
+	struct stel_image *image = new_image(s, e);
+
+	if (image == NULL)
+		return -1;
+	if (lease_image(image, name, e) < 0 || load(image, name, e) < 0) {
+		(void)stel_image_close(image);
+		return -1;
 	}
-	(void)stel_image_close(image);
-	return -1;
+	*out = image;
+	return 0;
+}
+
+int image_open_id(struct stel *s, const struct stel_id *id, const char *name,
+		  struct stel_image **out, struct verr *e)
+{
+	struct stel_image *image = new_image(s, e);
+
+	if (image == NULL)
+		return -1;
+	image->id = *id;
+	if (lease_pin_image(&image->lease, id, e) < 0 || load(image, name, e) < 0) {
+		(void)stel_image_close(image);
+		return -1;
+	}
+	*out = image;
+	return 0;
 }
 
 struct stel_image *stel_image_close(struct stel_image *image)

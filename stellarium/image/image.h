@@ -16,6 +16,13 @@ struct stel_image {
 	size_t chunk_number; /* in manifest.pieces; SIZE_MAX: none */
 };
 
+/*
+ * stel_image_open() by the id; `name` is for faults. Whether some name leads to the image is the
+ * caller's matter: without one, parts of it may be gone.
+ */
+V_MUST_CHECK int image_open_id(struct stel *s, const struct stel_id *id, const char *name,
+			       struct stel_image **out, struct verr *e);
+
 /* A fault when the watch says no; `watch` may be NULL. */
 V_MUST_CHECK int watch_go_on(const struct stel_watch *watch, uint64_t done, uint64_t total,
 			     struct verr *e);

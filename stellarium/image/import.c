@@ -140,42 +140,10 @@ static int run_pipeline(struct import *m, struct verr *e)
 	return r;
 }
 
-static int check_free(const struct names *names, const char *name, bool replace, struct verr *e)
-{
-	if (!replace && names_find(names, name) != NULL)
-		return verr_state(e, "%s: there is such an image already", name);
-	return 0;
-}
-
-/* Before the work: for nothing is sadder than to be told afterwards. */
-static int check_name(const struct import *m, const char *name, bool replace, struct verr *e)
-{
-	struct names names;
-	int r;
-
-	if (stel_check_name(name, e) < 0 || names_read(&names, m->s->dir, &m->s->store, e) < 0)
-		return -1;
-	r = check_free(&names, name, replace, e);
-	names_deinit(&names);
-	return r;
-}
-
-static int set_name(const struct import *m, const char *name, bool replace, struct verr *e)
-{
-	struct names_change change = NAMES_CHANGE_INIT;
-	int r = -1;
-
-	if (names_begin(&change, m->s->dir, &m->s->store, e) == 0 &&
-	    check_free(&change.now, name, replace, e) == 0 &&
-	    names_set(&change, name, &m->out->id, m->out->size, e) == 0)
-		r = names_commit(&change, e);
-	names_change_deinit(&change);
-	return r;
-}
-
 static int run(struct import *m, const char *name, int fd, bool replace, struct verr *e)
 {
-	if (options_check(&m->options, e) < 0 || check_name(m, name, replace, e) < 0 ||
+	if (options_check(&m->options, e) < 0 ||
+	    names_check_new(m->s->dir, &m->s->store, name, replace, e) < 0 ||
 	    input_open(&m->input, fd, split_unit(&m->options.cut), e) < 0 ||
 	    writer_open(&m->writer, m->s, m->options.codec == STEL_CODEC_NONE, e) < 0)
 		return -1;
@@ -193,7 +161,7 @@ static int run(struct import *m, const char *name, int fd, bool replace, struct 
 	if (writer_commit(&m->writer, e) < 0 ||
 	    watch_go_on(m->watch, m->offset, m->input.size, e) < 0)
 		return -1;
-	return set_name(m, name, replace, e);
+	return names_give(m->s->dir, &m->s->store, name, replace, &m->out->id, m->out->size, e);
 }
 
 int stel_import(struct stel *s, const char *name, int fd, const struct stel_options *options,

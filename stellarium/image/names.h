@@ -81,4 +81,11 @@ V_MUST_CHECK int names_unset(struct names_change *c, const char *name, struct ve
 V_MUST_CHECK int names_commit(struct names_change *c, struct verr *e);
 void names_change_deinit(struct names_change *c);
 
+/* A new image's name: may it be called so? Before the work, for nothing is sadder than to be told
+ * afterwards; and the name itself. */
+V_MUST_CHECK int names_check_new(int dir, const struct seal_store *store, const char *name,
+				 bool replace, struct verr *e);
+V_MUST_CHECK int names_give(int dir, const struct seal_store *store, const char *name, bool replace,
+			    const struct stel_id *id, uint64_t size, struct verr *e);
+
 #endif

@@ -25,6 +25,40 @@ int stel_list(struct stel *s, stel_name_fn *show, void *ctx, struct verr *e)
 	return 0;
 }
 
+static int check_free(const struct names *names, const char *name, bool replace, struct verr *e)
+{
+	if (!replace && names_find(names, name) != NULL)
+		return verr_state(e, "%s: there is such an image already", name);
+	return 0;
+}
+
+int names_check_new(int dir, const struct seal_store *store, const char *name, bool replace,
+		    struct verr *e)
+{
+	struct names names;
+	int r;
+
+	if (stel_check_name(name, e) < 0 || names_read(&names, dir, store, e) < 0)
+		return -1;
+	r = check_free(&names, name, replace, e);
+	names_deinit(&names);
+	return r;
+}
+
+int names_give(int dir, const struct seal_store *store, const char *name, bool replace,
+	       const struct stel_id *id, uint64_t size, struct verr *e)
+{
+	struct names_change change = NAMES_CHANGE_INIT;
+	int r = -1;
+
+	if (names_begin(&change, dir, store, e) == 0 &&
+	    check_free(&change.now, name, replace, e) == 0 &&
+	    names_set(&change, name, id, size, e) == 0)
+		r = names_commit(&change, e);
+	names_change_deinit(&change);
+	return r;
+}
+
 static int clone_as(struct names_change *c, const struct names_entry *from, const char *as,
 		    struct verr *e)
 {

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/compiler.h"
 #include "base/verr.h"
@@ -151,6 +152,109 @@ V_MUST_CHECK int stel_list(struct stel *s, stel_name_fn *show, void *ctx, struct
 V_MUST_CHECK int stel_clone(struct stel *s, const char *name, const char *as, unsigned int count,
 			    struct verr *e);
 V_MUST_CHECK int stel_remove(struct stel *s, const char *const *names, size_t count,
+			     struct verr *e);
+
+/* -- volumes ---------------------------------------------------------------------------------- */
+
+/*
+ * A volume is a disk: an image, which many may share, and an overlay of what one machine has
+ * written over it. The overlay is a sparse file, there at once whatever the image's size. A volume
+ * in a folder is the file "overlay" in it.
+ *
+ * With its overlay goes a name in the store, "volume/" and a number, so that its image stays when
+ * the name it was made from goes.
+ */
+struct stel_volume; /* an open one; it needs the store no more */
+
+#define STEL_VOLUME_PREFIX "volume/"
+
+enum stel_overlay {
+	STEL_OVERLAY_FOLDER,  /* of the volume in this folder */
+	STEL_OVERLAY_FILE,    /* this file */
+	STEL_OVERLAY_NONE,    /* nothing can be written */
+	STEL_OVERLAY_DISCARD, /* one that is gone when the volume is closed */
+};
+
+struct stel_volume_options {
+	enum stel_overlay overlay;
+	const char *path;  /* of the folder or file; else NULL */
+	const char *image; /* NULL: the overlay's; and to make one, see stel_volume_create() */
+	bool readonly;     /* the overlay is read and not written: several may do that */
+	bool create;       /* an overlay that is not there is made */
+	bool pretend;   /* only whether that would work: nothing is made, and nothing can be written
+			 */
+	bool unsafe;    /* what is flushed survives this process, but no crash of the host */
+	uint64_t cache; /* bytes for chunks that were expanded */
+	unsigned int threads; /* that read and write at once, at least 1 */
+};
+
+/*
+ * Open a volume: its overlay is locked, its image leased until the process ends or closes it, every
+ * file open that it will ever need. Faults are INVALID where the user is wrong (no such image,
+ * another image's overlay, one in use), CORRUPT where something is damaged.
+ */
+V_MUST_CHECK int stel_volume_open(struct stel *s, const struct stel_volume_options *options,
+				  struct stel_volume **out, struct verr *e);
+/* What was not flushed is lost, or not. Takes NULL; returns NULL. */
+struct stel_volume *stel_volume_close(struct stel_volume *v);
+uint64_t stel_volume_size(const struct stel_volume *v); /* bytes */
+bool stel_volume_readonly(const struct stel_volume *v);
+const char *stel_volume_image(const struct stel_volume *v); /* what the user called it */
+
+bool stel_volume_made(const struct stel_volume *v); /* its overlay was made when it was opened */
+
+/*
+ * What a disk does; any thread, several at once, and none of it allocates or opens anything. Ranges
+ * lie in the volume, buffers have the range's length. A fault's `os` is an errno. What was read
+ * from an image is verified, or the fault names the chunk and the image.
+ */
+V_MUST_CHECK int stel_volume_read(struct stel_volume *v, const struct iovec *iov, size_t count,
+				  uint64_t offset, uint64_t len, struct verr *e);
+V_MUST_CHECK int stel_volume_write(struct stel_volume *v, const struct iovec *iov, size_t count,
+				   uint64_t offset, uint64_t len, struct verr *e);
+/* The range reads as zeros; the space it had is given back. */
+V_MUST_CHECK int stel_volume_zero(struct stel_volume *v, uint64_t offset, uint64_t len,
+				  struct verr *e);
+/* What was written before is durable. */
+V_MUST_CHECK int stel_volume_flush(struct stel_volume *v, struct verr *e);
+
+/* Read without waiting for a disk or for much work; false: use stel_volume_read(). */
+bool stel_volume_read_now(struct stel_volume *v, const struct iovec *iov, size_t count,
+			  uint64_t offset, uint64_t len);
+
+/* Reading ahead, for whoever has a thread to spare: is there something to do, and do a piece of
+ * it; true: there is more. */
+bool stel_volume_wants_ahead(const struct stel_volume *v);
+bool stel_volume_ahead(struct stel_volume *v);
+
+/*
+ * Make a volume in a folder that is empty or, where it is missing, made. `image` NULL: the one that
+ * is called as the folder is, or the only one there is.
+ */
+V_MUST_CHECK int stel_volume_create(struct stel *s, const char *folder, const char *image,
+				    struct verr *e);
+
+struct stel_volume_info {
+	struct stel_id image;
+	char name[STEL_NAME_MAX + 1];      /* what the image was called */
+	char reference[STEL_NAME_MAX + 1]; /* the name that keeps it */
+	uint64_t size;                     /* bytes */
+	bool in_use;                       /* then these are not known: */
+	uint64_t written, zeroed;          /* bytes of pages in the overlay; that became zero */
+	uint64_t on_disk;                  /* bytes that the overlay takes */
+};
+V_MUST_CHECK int stel_volume_info(struct stel *s, const char *folder, struct stel_volume_info *out,
+				  struct verr *e);
+
+/* Remove a volume that nobody uses, and its folder if nothing else is in it. */
+V_MUST_CHECK int stel_volume_remove(struct stel *s, const char *folder, struct verr *e);
+
+/*
+ * Make an image of a volume that nobody uses: of what an import of all of it would, by reading
+ * what was written and what is around it. The volume stays as it is.
+ */
+V_MUST_CHECK int stel_commit(struct stel *s, const char *folder, const char *name, bool replace,
+			     const struct stel_watch *watch, struct stel_import *out,
 			     struct verr *e);
 
 /* -- the store -------------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ static int open_all(struct stel *s, const char *path, bool exclusive, struct ver
 	if (s->dir < 0)
 		return verr_invalid_os(e, "open");
 	if (read_format(s, exclusive, e) < 0 || open_gc(s, e) < 0 ||
-	    chunk_codec_new(&s->codec, e) < 0)
+	    chunk_expander_new(&s->expander, e) < 0)
 		return -1;
 	s->packs_dir = file_open_folder(s->dir, "packs", e);
 	if (s->packs_dir < 0)
@@ -111,7 +111,7 @@ struct stel *stel_close(struct stel *s)
 		return NULL;
 	s->index = index_close(s->index);
 	packs_deinit(&s->packs);
-	s->codec = chunk_codec_free(s->codec);
+	s->expander = chunk_expander_free(s->expander);
 	fd_close(&s->gc);
 	fd_close(&s->leases_dir);
 	fd_close(&s->packs_dir);
@@ -142,7 +142,7 @@ enum cas_result cas_expand(struct stel *s, const struct stel_id *id,
 {
 	struct stel_id found;
 
-	if (chunk_expand(s->codec, place->codec, bytes_of(stored, place->stored), out,
+	if (chunk_expand(s->expander, place->codec, bytes_of(stored, place->stored), out,
 			 place->raw)) {
 		found = chunk_hash(out, place->raw);
 		if (chunk_same(&found, id))

@@ -15,7 +15,7 @@
 #ifndef STELLARIUM_STORE_CAS_H
 #define STELLARIUM_STORE_CAS_H
 
-#include "stellarium/chunk/codec.h"
+#include "stellarium/chunk/expand.h"
 #include "stellarium/store/idset.h"
 #include "stellarium/store/packs.h"
 
@@ -30,7 +30,7 @@ struct stel {
 	struct stel_options defaults;
 	struct index *index; /* NULL in stel_repair_index() */
 	struct packs packs;
-	struct chunk_codec *codec;
+	struct chunk_expander *expander;
 	uint8_t *stored; /* room for a chunk as it is stored */
 };
 

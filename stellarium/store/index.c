@@ -57,6 +57,8 @@ static int raise(struct verr *e, int code, const char *what)
 	    code == MDB_VERSION_MISMATCH || code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE ||
 	    code == MDB_BAD_VALSIZE || code == MDB_MAP_RESIZED)
 		return damaged(e, mdb_strerror(code));
+	if (code > 0)
+		return verr_raise(e, VERR_HOST, code, __FILE__, __LINE__, "index: %s", what);
 	return verr_host(e, "index: %s: %s", what, mdb_strerror(code));
 }
 

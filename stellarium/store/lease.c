@@ -243,6 +243,52 @@ int lease_pins_read(struct lease_pins *out, int folder, const struct seal_store 
 	return r;
 }
 
+#define TIDY 4 /* files that are looked at */
+
+/* Each name of the folder is chosen with the same chance; false: the folder cannot be read. */
+static bool choose_names(int folder, char chosen[TIDY][32])
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct verr none = VERR_INIT;
+	struct dirent *entry;
+	uint64_t random, count = 0;
+
+	if (dir == NULL) {
+		fd_close(&fd);
+		return false;
+	}
+	if (file_random(&random, &none) < 0)
+		random = 1;
+	while ((entry = readdir(dir)) != NULL) {
+		uint64_t place = count;
+
+		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= sizeof(chosen[0]))
+			continue;
+		random = random * 6364136223846793005 + 1442695040888963407;
+		if (count++ >= TIDY)
+			place = (random >> 33) % count;
+		if (place < TIDY)
+			(void)snprintf(chosen[place], sizeof(chosen[0]), "%s", entry->d_name);
+	}
+	(void)closedir(dir);
+	return true;
+}
+
+void lease_tidy(int folder)
+{
+	char chosen[TIDY][32] = {{0}};
+
+	if (!choose_names(folder, chosen))
+		return;
+	for (size_t i = 0; i < TIDY && chosen[i][0] != '\0'; i++) {
+		auto_fd fd = openat(folder, chosen[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0)
+			(void)unlinkat(folder, chosen[i], 0);
+	}
+}
+
 bool lease_pins_have_pack(const struct lease_pins *p, uint64_t pack)
 {
 	return has_pack(p->packs, p->packs_count, pack);

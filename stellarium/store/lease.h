@@ -32,6 +32,13 @@ V_MUST_CHECK int lease_take(struct lease *l, int folder, const struct seal_store
 			    struct verr *e);
 void lease_drop(struct lease *l);
 
+/*
+ * Remove some files of dead processes: of a few that are chosen at random those that nobody has
+ * locked. For holders that cannot remove their own: where each does this once, there are never many
+ * more files than processes.
+ */
+void lease_tidy(int folder);
+
 bool lease_has_pack(const struct lease *l, uint64_t pack);
 V_MUST_CHECK int lease_pin_pack(struct lease *l, uint64_t pack, struct verr *e);
 void lease_forget_pack(struct lease *l, uint64_t pack); /* the pin came too late: not to rely on */

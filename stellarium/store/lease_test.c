@@ -69,6 +69,42 @@ static void test_the_leases_of_the_dead_are_removed(void **state)
 	lease_drop(&a);
 }
 
+static size_t count_there(int folder, const struct lease *leases, size_t count)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < count; i++)
+		there += faccessat(folder, leases[i].name, F_OK, 0) == 0;
+	return there;
+}
+
+/* Little by little, and none of the living. */
+static void test_the_dead_are_tidied_away(void **state)
+{
+	auto_fd folder = open_folder(state);
+	struct lease leases[30];
+	struct verr e = VERR_INIT;
+	size_t left;
+
+	for (size_t i = 0; i < ARRAY_LEN(leases); i++)
+		assert_ok(lease_take(&leases[i], folder, &ours, &e), &e);
+	lease_tidy(folder);
+	assert_int_equal(count_there(folder, leases, 30), 30);
+	for (size_t i = 10; i < ARRAY_LEN(leases); i++)
+		fd_close(&leases[i].fd);
+	lease_tidy(folder);
+	left = count_there(folder, leases + 10, 20);
+	assert_in_range(left, 16, 20);
+	for (int i = 0; i < 10000 && left > 0; i++) {
+		lease_tidy(folder);
+		left = count_there(folder, leases + 10, 20);
+	}
+	assert_int_equal(left, 0);
+	assert_int_equal(count_there(folder, leases, 10), 10);
+	for (size_t i = 0; i < ARRAY_LEN(leases); i++)
+		lease_drop(&leases[i]);
+}
+
 static void test_a_damaged_lease_stops_who_reads_it(void **state)
 {
 	auto_fd folder = open_folder(state);
@@ -91,6 +127,8 @@ int main(void)
 						test_folder_make, test_folder_remove),
 		cmocka_unit_test_setup_teardown(test_the_leases_of_the_dead_are_removed,
 						test_folder_make, test_folder_remove),
+		cmocka_unit_test_setup_teardown(test_the_dead_are_tidied_away, test_folder_make,
+						test_folder_remove),
 		cmocka_unit_test_setup_teardown(test_a_damaged_lease_stops_who_reads_it,
 						test_folder_make, test_folder_remove),
 	};

@@ -40,7 +40,7 @@ static enum packs_result damaged(struct verr *e, uint64_t id)
 	return PACKS_DAMAGED;
 }
 
-static enum packs_result open_pack(const struct packs *p, uint64_t id, int *out, struct verr *e)
+enum packs_result packs_open(const struct packs *p, uint64_t id, int *out, struct verr *e)
 {
 	uint8_t page[PACK_PAGE];
 	char name[PACK_NAME];
@@ -74,7 +74,7 @@ static enum packs_result find_open(struct packs *p, uint64_t id, int *fd, struct
 			return PACKS_OK;
 		}
 	}
-	r = open_pack(p, id, fd, e);
+	r = packs_open(p, id, fd, e);
 	if (r != PACKS_OK)
 		return r;
 	if (p->count < PACKS_OPEN) {
@@ -174,7 +174,7 @@ enum packs_result packs_walk_open(struct packs *p, uint64_t id, struct packs_wal
 	w->id = id;
 	w->next = PACK_PAGE;
 	w->fd = -1;
-	r = open_pack(p, id, &w->fd, e);
+	r = packs_open(p, id, &w->fd, e);
 	if (r == PACKS_OK && fstat(w->fd, &st) < 0) {
 		(void)verr_os(e, "a pack");
 		r = PACKS_FAULT;

@@ -27,6 +27,9 @@ enum packs_result { PACKS_OK, PACKS_ABSENT, PACKS_DAMAGED, PACKS_FAULT };
 enum packs_result packs_read(struct packs *p, const struct index_place *place, uint8_t *out,
 			     struct verr *e);
 
+/* Open a pack that is one of this store; the descriptor belongs to the caller. */
+enum packs_result packs_open(const struct packs *p, uint64_t id, int *out, struct verr *e);
+
 /* Is there such a pack, and is it one of this store? */
 enum packs_result packs_check(struct packs *p, uint64_t id, struct verr *e);
 

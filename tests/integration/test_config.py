@@ -25,6 +25,8 @@ BAD_VALUES = {
     "INTERFACE": ("a/b", "expected the name of an interface, 1 to 15 characters"),
     "on|off": ("maybe", "expected on or off"),
     "path=FILE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of path id root"),
+    "DIR[,KEY=VALUE...]": ("banana", "expected --cas-store STORE"),
+    "STORE": ("banana", "expected a --volume"),
     "KEY=VALUE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of backend tap fd"),
     "stdio|file=PATH|pty|none": ("banana", "expected stdio, file=PATH, pty or none"),
 }
@@ -239,8 +241,8 @@ def test_dry_run_prints_a_file(here):
                     "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
                     "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "api_socket", "config_file", "dry_run", "help", "version", "drive", "rootfs", "net", "tap", "net_bridge",
-        "publish"} | {"workload", "drives", "nets"}
+        "api_socket", "config_file", "dry_run", "help", "version", "drive", "rootfs", "volume", "cas_store", "net", "tap",
+        "net_bridge", "publish"} | {"workload", "drives", "volumes", "nets"}
     root, data = shown["drives"]
     assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)
     assert (data["id"], data["path"], data["readonly"], data["queues"], data["iothreads"], data["rate"],

@@ -194,6 +194,8 @@ COMP_WORDS=("$program" "$@") COMP_CWORD=$#
     (["--huge-pages=o"], {"--huge-pages=off"}),  # without "=" in COMP_WORDBREAKS
     (["--acpi", "o"], {"on", "off"}),
     (["--kernel", ""], {"FILES"}),
+    (["--volume", ""], {"FILES"}),
+    (["--cas-store", ""], {"FILES"}),
     (["--kernel", "=", "/bo"], {"FILES"}),
     (["--console", ""], {"stdio", "file=", "pty", "none"}),
     (["--console", "file", "=", "/tmp/"], {"FILES"}),
@@ -252,7 +254,7 @@ def test_completion_of_stellarium(here):
     assert run(program, "init", "s").returncode == 0
     assert run(program, "import", "s", "disk", "-", input="x").returncode == 0
     for words, offered in [
-        (["c"], {"clone"}),
+        (["c"], {"clone", "commit"}),
         (["--"], {"--help", "--version"}),
         (["import", "s", "n", "f", "--re"], {"--replace"}),
         (["import", "--cut", ""], {"page", "fastcdc", "fixed"}),
@@ -267,6 +269,11 @@ def test_completion_of_stellarium(here):
         (["diff", "s", "disk", "d"], {"disk"}),
         (["rm", "s", "disk", ""], {"disk"}),
         (["clone", "s", "disk", "x", "--count", ""], set()),
+        (["volume", ""], {"create", "info", "rm"}),
+        (["volume", "create", "--i"], {"--image"}),
+        (["volume", "create", "s", "v", "--image", ""], {"disk"}),
+        (["volume", "info", "s", ""], {"FILES"}),
+        (["commit", "s", "v", "n", "--re"], {"--replace"}),
         (["nonsense", ""], set()),
     ]:
         assert complete("stellarium", *words) == offered, words

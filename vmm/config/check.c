@@ -41,6 +41,56 @@ static int add_root(struct config *c, struct verr *e)
 	return root.id == NULL ? verr_host(e, "out of memory") : 0;
 }
 
+static char *copy_text(const char *text)
+{
+	return text != NULL ? strdup(text) : NULL;
+}
+
+/* --volume is a disk like the others; before them, in the order of the command line. */
+static int add_volume(struct config *c, size_t at, struct volume_config *v, struct verr *e)
+{
+	struct drive_config *d = list_add(&c->drives, &drive_class, e), added;
+
+	if (d == NULL)
+		return verr_note(e, "--volume");
+	d->volume = ptr_take(v->path);
+	d->image = ptr_take(v->image);
+	d->id = ptr_take(v->id);
+	d->readonly = v->readonly;
+	d->chunk_cache = v->chunk_cache;
+	added = *d;
+	d = config_drives(c) + at;
+	memmove(d + 1, d, (c->drives.count - 1 - at) * sizeof(*d));
+	*d = added;
+	if (d->volume == NULL)
+		return verr_invalid(e, "--volume: expected the folder of a volume");
+	if (d->id == NULL && asprintf(&d->id, "volume%zu", at) < 0)
+		return verr_host(e, "--volume: out of memory");
+	return 0;
+}
+
+static bool has_root(const struct config *c)
+{
+	for (size_t i = 0; i < c->drives.count; i++)
+		if (config_drives(c)[i].root)
+			return true;
+	return c->rootfs != NULL;
+}
+
+static int add_volumes(struct config *c, struct verr *e)
+{
+	bool root = has_root(c);
+
+	for (size_t i = 0; i < c->volumes.count; i++)
+		if (add_volume(c, i, &config_volumes(c)[i], e) < 0)
+			return -1;
+	if (c->volumes.count > 0 && !root)
+		config_drives(c)->root = true;
+	while (c->volumes.count > 0)
+		list_drop_last(&c->volumes, &volume_class);
+	return 0;
+}
+
 /* The guest names disks by their order: the root disk's is the first, whatever the user's order. */
 static int put_root_first(struct config *c, struct verr *e)
 {
@@ -65,10 +115,35 @@ static int put_root_first(struct config *c, struct verr *e)
 	return 0;
 }
 
-static int check_drive(struct drive_config *d, size_t index, struct verr *e)
+/* A disk of a store. */
+static int check_image(struct drive_config *d, const char *cas_store, struct verr *e)
 {
-	if (d->path == NULL)
-		return verr_invalid(e, "path: missing; expected path=FILE");
+	if (d->volume == NULL && d->image == NULL)
+		return verr_invalid(e, "path: missing; expected path=FILE, volume=DIR or "
+				       "image=NAME");
+	if (d->volume != NULL && d->overlay != NULL)
+		return verr_invalid(e, "overlay=%.80s: a volume has its own", d->overlay);
+	if (d->volume == NULL && d->overlay == NULL)
+		return verr_invalid(e, "overlay: missing; expected overlay=FILE, none or discard");
+	if (d->store == NULL)
+		d->store = copy_text(cas_store);
+	if (d->store == NULL)
+		return verr_invalid(e, "store: missing; expected --cas-store STORE or store=STORE");
+	if (d->engine == DISK_ENGINE_IO_URING)
+		return verr_invalid(e, "engine=io_uring: only files are served by it");
+	if (d->overlay != NULL && strcmp(d->overlay, "none") == 0)
+		d->readonly = true;
+	return 0;
+}
+
+static int check_drive(struct drive_config *d, size_t index, const char *cas_store, struct verr *e)
+{
+	if (d->path != NULL &&
+	    (d->volume != NULL || d->store != NULL || d->image != NULL || d->overlay != NULL))
+		return verr_invalid(e, "path=%.80s: a file, or something of a store, not both",
+				    d->path);
+	if (d->path == NULL && check_image(d, cas_store, e) < 0)
+		return -1;
 	if (d->id == NULL && asprintf(&d->id, "disk%zu", index) < 0)
 		return verr_host(e, "out of memory");
 	if (strspn(d->id, ID_CHARS "_") != strlen(d->id) || strlen(d->id) < 1 || strlen(d->id) > 20)
@@ -79,21 +154,43 @@ static int check_drive(struct drive_config *d, size_t index, struct verr *e)
 	return 0;
 }
 
+static int note_drive(const struct drive_config *d, struct verr *e)
+{
+	if (d->volume != NULL)
+		return verr_note(e, "--volume %s", d->volume);
+	if (d->image != NULL)
+		return verr_note(e, "--drive image=%s", d->image);
+	return verr_note(e, "--drive %s", d->path != NULL ? d->path : "");
+}
+
+static bool has_volume(const struct config *c)
+{
+	for (size_t i = 0; i < c->drives.count; i++)
+		if (drive_is_volume(&config_drives(c)[i]))
+			return true;
+	return false;
+}
+
 static int check_drives(struct config *c, struct verr *e)
 {
 	struct drive_config *d;
 
-	if (add_root(c, e) < 0 || put_root_first(c, e) < 0)
+	if (add_volumes(c, e) < 0 || add_root(c, e) < 0 || put_root_first(c, e) < 0)
 		return -1;
 	d = config_drives(c);
 	for (size_t i = 0; i < c->drives.count; i++) {
-		if (check_drive(&d[i], i, e) < 0)
-			return verr_note(e, "--drive %s", d[i].path != NULL ? d[i].path : "");
+		if (check_drive(&d[i], i, c->cas_store, e) < 0)
+			return note_drive(&d[i], e);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(d[i].id, d[k].id) == 0)
 				return verr_invalid(e, "--drive id=%s: two disks have this name",
 						    d[i].id);
 	}
+	if (c->cas_store != NULL && !has_volume(c))
+		return verr_invalid(e,
+				    "--cas-store %s: expected a --volume, or a --drive with "
+				    "volume= or image=, of it",
+				    c->cas_store);
 	return 0;
 }
 

@@ -38,6 +38,13 @@ struct drive_config {
 #undef SETTING
 };
 
+/* One volume, from volume.def; config_check() makes a disk of it. Texts are owned. */
+struct volume_config {
+#define SETTING(field, type, ...) config_##type field;
+#include "vmm/config/volume.def"
+#undef SETTING
+};
+
 /* One NIC, from net.def. Texts are owned. */
 struct net_config {
 #define SETTING(field, type, ...) config_##type field;
@@ -93,18 +100,30 @@ struct list_class {
 	size_t count;
 	size_t size; /* of its struct */
 	size_t most; /* objects in a list */
+	bool bare;   /* the value of the first row may stand first, without its key */
 };
 
-extern const struct list_class drive_class, net_class;
+extern const struct list_class drive_class, volume_class, net_class;
 
 static inline struct drive_config *config_drives(const struct config *config)
 {
 	return config->drives.items;
 }
 
+static inline struct volume_config *config_volumes(const struct config *config)
+{
+	return config->volumes.items;
+}
+
 static inline struct net_config *config_nets(const struct config *config)
 {
 	return config->nets.items;
+}
+
+/* Is this disk an image of a store? */
+static inline bool drive_is_volume(const struct drive_config *drive)
+{
+	return drive->path == NULL;
 }
 
 /* What --rootfs calls its disk. */
@@ -138,9 +157,9 @@ V_MUST_CHECK int config_parse_json(struct config *config, const char *text, size
 				   const char *origin, struct verr *e);
 
 /*
- * Put in what follows from other settings (the root disk of --rootfs, the NIC of --tap, names of
- * disks and NICs, acpi=off on the command line), then check the rules between settings, and those
- * that a row cannot say.
+ * Put in what follows from other settings (disks of --rootfs and --volume, the NIC of --tap, names
+ * of disks and NICs, acpi=off on the command line), then check the rules between settings, and
+ * those that a row cannot say.
  */
 V_MUST_CHECK int config_check(struct config *config, struct verr *e);
 

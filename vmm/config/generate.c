@@ -214,6 +214,8 @@ static void bash_values(void)
 
 		if (s->type == SETTING_LIST) {
 			/* path= comes first, where there is one; what follows it is typed. */
+			if (s->list->bare)
+				printf("\t--%s) files=yes ;;\n", s->flag);
 			if (s->list->rows[0].type == SETTING_PATH)
 				printf("\t'--%s path=') files=yes ;;\n", s->flag);
 		} else if (s->type == SETTING_PATH) {

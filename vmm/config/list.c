@@ -128,7 +128,13 @@ static int set_part(void *object, const struct list_class *class, const char *pa
 	const char *equals = strchr(part, '=');
 	size_t len = equals != NULL ? (size_t)(equals - part) : strlen(part);
 	const struct setting *s = list_find(class, part, len, true);
+	/* A path may have "=" in it, but no key has a slash. */
+	bool bare = class->bare && *seen == 0 && (equals == NULL || memchr(part, '/', len) != NULL);
 
+	if (bare) {
+		*seen |= 1;
+		return setting_set_text(object, class->rows, part, e);
+	}
 	if (s == NULL)
 		return unknown_key(class, part, e);
 	if (equals == NULL)

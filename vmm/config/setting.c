@@ -45,6 +45,12 @@ static const struct setting drive_settings[] = {
 #undef SETTING
 };
 
+static const struct setting volume_settings[] = {
+#define SETTING(...) ROW(volume_config, __VA_ARGS__)
+#include "vmm/config/volume.def"
+#undef SETTING
+};
+
 static const struct setting net_settings[] = {
 #define SETTING(...) ROW(net_config, __VA_ARGS__)
 #include "vmm/config/net.def"
@@ -61,6 +67,15 @@ const struct list_class drive_class = {
 	.count = ARRAY_LEN(drive_settings),
 	.size = sizeof(struct drive_config),
 	.most = DRIVES_MAX,
+};
+
+const struct list_class volume_class = {
+	.name = "volume",
+	.rows = volume_settings,
+	.count = ARRAY_LEN(volume_settings),
+	.size = sizeof(struct volume_config),
+	.most = DRIVES_MAX,
+	.bare = true,
 };
 
 const struct list_class net_class = {

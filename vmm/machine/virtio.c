@@ -69,6 +69,8 @@ static int note_drive(const struct drive_config *d, struct verr *e)
 {
 	if (d->root && strcmp(d->id, CONFIG_ROOTFS_ID) == 0)
 		return verr_note(e, "--rootfs");
+	if (d->volume != NULL)
+		return verr_note(e, "--volume");
 	return verr_note(e, "--drive id=%s", d->id);
 }
 
@@ -76,8 +78,20 @@ static int open_drive(struct machine *m, const struct drive_config *d, struct ve
 {
 	struct disk *disk = &m->disks[m->ndisks];
 	struct loop *loops[IOTHREADS_MAX] = {m->loop};
+	const struct disk_volume_options volume = {.id = d->id,
+						   .store = d->store,
+						   .folder = d->volume,
+						   .overlay = d->overlay,
+						   .image = d->image,
+						   .readonly = d->readonly,
+						   .unsafe = d->cache == DISK_CACHE_UNSAFE,
+						   .pretend = m->config->dry_run,
+						   .cache = d->chunk_cache,
+						   .threads = WORKERS,
+						   .workers = m->workers};
 	struct block_options options = {.id = d->id,
 					.path = d->path,
+					.volume = drive_is_volume(d) ? &volume : NULL,
 					.readonly = d->readonly,
 					.cache = (enum disk_cache)d->cache,
 					.engine = (enum disk_engine_kind)d->engine,
@@ -110,6 +124,14 @@ static bool wants_workers(const struct config *c)
 	return false;
 }
 
+/* A mistake leaves nothing behind. */
+static void undo_drives(struct machine *m)
+{
+	for (size_t i = 0; i < m->ndisks; i++)
+		if (m->disks[i].block != NULL)
+			block_undo(m->disks[i].block);
+}
+
 int virtio_open(struct machine *m, struct verr *e)
 {
 	const struct config *c = m->config;
@@ -117,10 +139,14 @@ int virtio_open(struct machine *m, struct verr *e)
 	if (wants_workers(c) && workers_new(WORKERS, &m->workers, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->drives.count; i++)
-		if (open_drive(m, &config_drives(c)[i], e) < 0)
+		if (open_drive(m, &config_drives(c)[i], e) < 0) {
+			undo_drives(m);
 			return note_drive(&config_drives(c)[i], e);
-	if (nets_open(m, e) < 0)
+		}
+	if (nets_open(m, e) < 0) {
+		undo_drives(m);
 		return -1;
+	}
 	for (size_t i = 0; i < m->nnics; i++)
 		(void)add(m, net_vdev(m->nics[i].net));
 	if (!c->rng)
@@ -157,6 +183,12 @@ static void log_disk(const struct disk *d)
 {
 	const char *engine = block_engine_name(d->block);
 
+	if (drive_is_volume(d->config)) {
+		log_info(LOG_BLOCK, "disk %s is image %s, over it %s", d->config->id,
+			 block_image(d->block),
+			 d->config->volume != NULL ? d->config->volume : d->config->overlay);
+		return;
+	}
 	log_info(LOG_BLOCK, "disk %s is %s, by %s", d->config->id, d->config->path, engine);
 	if (d->config->engine == DISK_ENGINE_AUTO && strcmp(engine, "io_uring") != 0)
 		log_info(LOG_BLOCK,

@@ -2,7 +2,6 @@
 #include "vmm/devices/block/block.h"
 
 #include <errno.h>
-#include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "base/own.h"
 #include "base/sys.h"
 #include "vmm/devices/block/engines.h"
+#include "vmm/devices/block/offer.h"
 #include "vmm/devices/block/request.h"
 
 /* Requests in flight a queue; more wait in the guest's ring. */
@@ -20,9 +20,6 @@
 
 /* Chains taken in one turn. */
 #define BLOCK_TURN 256
-
-/* Buffers of one request, beside header and status. */
-#define BLOCK_SEGMENTS (QUEUE_CHAIN_MAX - 2)
 
 /* What is behind it in struct virtio_blk_config came later. */
 #define BLOCK_CONFIG_LEN (offsetof(struct virtio_blk_config, unused1) + 3)
@@ -70,7 +67,9 @@ struct block_queue {
 struct block {
 	struct vdev dev; /* first */
 	struct disk_file file;
-	bool unsafe;
+	struct disk_volume *volume; /* NULL: the file is the disk */
+	struct disk_medium *medium; /* of the one or the other */
+	bool unsafe;                /* a flush has nothing to do */
 	struct block_limits limits; /* constant while the queues run */
 	bool durable_writes;        /* the driver cannot flush */
 	uint8_t id[BLOCK_ID_LEN];
@@ -185,7 +184,7 @@ static void start_io(struct block_queue *q, struct slot *slot)
 
 	count(&b->counters, io);
 	io->durable = io->op == DISK_WRITE && b->durable_writes;
-	if (io->op == DISK_FLUSH && (b->unsafe || b->file.readonly))
+	if (io->op == DISK_FLUSH && (b->unsafe || b->medium->readonly))
 		answer(q, slot, VIRTIO_BLK_S_OK, 0);
 	else
 		q->engine->class->submit(q->engine, io);
@@ -378,68 +377,19 @@ static const struct vdev_class block_class = {
 
 /* --- making one --- */
 
-/* A translation as old as BIOS disks; nobody uses it, some tools ask. */
-static struct virtio_blk_geometry geometry_of(uint64_t sectors)
-{
-	return (struct virtio_blk_geometry){
-		.cylinders = (uint16_t)MIN(sectors / (16ULL * 63), UINT16_MAX),
-		.heads = 16,
-		.sectors = 63,
-	};
-}
-
-/* The configuration space is little-endian, as this machine is. */
-static void put_config(struct block *b, uint16_t queues)
-{
-	struct virtio_blk_config *c = &b->config;
-
-	*c = (struct virtio_blk_config){
-		.capacity = b->limits.sectors,
-		.seg_max = BLOCK_SEGMENTS,
-		.geometry = geometry_of(b->limits.sectors),
-		.blk_size = BLOCK_SECTOR,
-		.physical_block_exp =
-			(uint8_t)__builtin_ctz((unsigned)(b->file.physical / BLOCK_SECTOR)),
-		.num_queues = queues,
-		.max_discard_sectors = BLOCK_RANGE_MAX,
-		.max_discard_seg = 1,
-		.discard_sector_alignment = (uint32_t)(b->file.physical / BLOCK_SECTOR),
-		.max_write_zeroes_sectors = BLOCK_RANGE_MAX,
-		.max_write_zeroes_seg = 1,
-		.write_zeroes_may_unmap = 1,
-	};
-}
-
-static uint64_t features_of(const struct block *b, uint16_t queues)
-{
-	uint64_t f = VDEV_FEATURES | 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_GEOMETRY |
-		     1ULL << VIRTIO_BLK_F_BLK_SIZE | 1ULL << VIRTIO_BLK_F_FLUSH |
-		     1ULL << VIRTIO_BLK_F_TOPOLOGY;
-
-	if (b->file.readonly)
-		f |= 1ULL << VIRTIO_BLK_F_RO;
-	if (queues > 1)
-		f |= 1ULL << VIRTIO_BLK_F_MQ;
-	if (b->file.discard)
-		f |= 1ULL << VIRTIO_BLK_F_DISCARD;
-	if (b->file.write_zeroes)
-		f |= 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
-	return f;
-}
-
 static int new_engine(struct block_queue *q, const struct block_options *o, struct verr *e)
 {
 	struct block *b = q->block;
 	struct verr refused = VERR_INIT;
 
-	if (o->engine != DISK_ENGINE_SYNC &&
+	if (b->volume == NULL && o->engine != DISK_ENGINE_SYNC &&
 	    uring_engine_new(&b->file, BLOCK_REQUESTS, on_done, q, &q->engine, &refused) == 0)
 		return 0;
 	if (o->engine == DISK_ENGINE_IO_URING) {
 		*e = refused;
 		return verr_note(e, "engine=io_uring");
 	}
-	return sync_engine_new(&b->file, o->workers, on_done, q, &q->engine, e);
+	return sync_engine_new(b->medium, o->workers, on_done, q, &q->engine, e);
 }
 
 static int new_queue(struct block *b, uint16_t index, const struct block_options *o, struct verr *e)
@@ -464,17 +414,29 @@ static int new_queue(struct block *b, uint16_t index, const struct block_options
 	return 0;
 }
 
+static int open_medium(struct block *b, const struct block_options *o, struct verr *e)
+{
+	if (o->volume == NULL) {
+		b->medium = &b->file.medium;
+		return disk_file_open(o->path, o->readonly, &b->file, e);
+	}
+	if (disk_volume_open(o->volume, &b->volume, e) < 0)
+		return -1;
+	b->medium = disk_volume_medium(b->volume);
+	return 0;
+}
+
 static int build(struct block *b, const struct block_options *o, struct verr *e)
 {
-	if (disk_file_open(o->path, o->readonly, &b->file, e) < 0)
+	if (open_medium(b, o, e) < 0)
 		return -1;
-	b->limits = (struct block_limits){.sectors = b->file.size / BLOCK_SECTOR,
-					  .readonly = o->readonly};
+	b->limits = (struct block_limits){.sectors = b->medium->size / BLOCK_SECTOR,
+					  .readonly = b->medium->readonly};
 	memcpy(b->id, o->id, MIN(strlen(o->id), sizeof(b->id)));
 	set_limits(b, o->bytes, o->ops);
-	put_config(b, o->queues);
+	b->config = offer_config(b->medium, o->queues);
 	b->dev.class = &block_class;
-	b->dev.offered = features_of(b, o->queues);
+	b->dev.offered = offer_features(b->medium, o->queues);
 	b->dev.config = (uint8_t *)&b->config;
 	b->dev.config_len = BLOCK_CONFIG_LEN;
 	if (vdev_init(&b->dev, o->queues, o->loops, o->nloops, e) < 0)
@@ -495,7 +457,8 @@ int block_new(const struct block_options *o, struct block **out, struct verr *e)
 	if (b == NULL)
 		return verr_host(e, "out of memory");
 	b->file = (struct disk_file)DISK_FILE_INIT;
-	b->unsafe = o->cache == DISK_CACHE_UNSAFE;
+	/* A volume has something to do: it tells which pages it has. */
+	b->unsafe = o->cache == DISK_CACHE_UNSAFE && o->volume == NULL;
 	(void)snprintf(b->name, sizeof(b->name), "%s", o->id);
 	(void)pthread_mutex_init(&b->rate_lock, NULL);
 	if (build(b, o, e) < 0) {
@@ -511,6 +474,8 @@ static int change_file(struct block *b, const char *path, struct verr *e)
 {
 	int error = 0;
 
+	if (b->volume != NULL)
+		return verr_state(e, "it is of a store, and has no file to change");
 	if (disk_file_change(&b->file, path, e) < 0)
 		return -1;
 	for (uint16_t i = 0; i < b->nqueues && error == 0; i++)
@@ -518,8 +483,8 @@ static int change_file(struct block *b, const char *path, struct verr *e)
 	errno = error;
 	if (error != 0)
 		return verr_os(e, "give %s to io_uring", path);
-	b->limits.sectors = b->file.size / BLOCK_SECTOR;
-	put_config(b, b->nqueues);
+	b->limits.sectors = b->medium->size / BLOCK_SECTOR;
+	b->config = offer_config(b->medium, b->nqueues);
 	vdev_config_changed(&b->dev);
 	return 0;
 }
@@ -576,6 +541,7 @@ struct block *block_free(struct block *b)
 		free_queue(&b->queues[i]);
 	free(b->queues);
 	vdev_deinit(&b->dev);
+	b->volume = disk_volume_close(b->volume);
 	disk_file_close(&b->file);
 	(void)pthread_mutex_destroy(&b->rate_lock);
 	free(b);
@@ -590,6 +556,17 @@ struct vdev *block_vdev(struct block *b)
 const char *block_engine_name(const struct block *b)
 {
 	return b->queues[0].engine->class->name;
+}
+
+void block_undo(struct block *b)
+{
+	if (b->volume != NULL)
+		disk_volume_undo(b->volume);
+}
+
+const char *block_image(const struct block *b)
+{
+	return b->volume != NULL ? disk_volume_image(b->volume) : NULL;
 }
 
 struct metric_group block_metrics(const struct block *b)

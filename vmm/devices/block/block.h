@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A virtio disk (VIRTIO 1.2, 5.2) over a raw file or block device.
+ * A virtio disk (VIRTIO 1.2, 5.2) over a raw file, a block device, or a volume of a store.
  *
  * Each queue has an engine, a fixed set of requests, and a loop that serves it. A turn takes what
  * the driver has made available, up to a limit, so that other devices get theirs; a queue that has
@@ -13,6 +13,7 @@
 #define VOLT_VMM_DEVICES_BLOCK_BLOCK_H
 
 #include "vmm/config/choices.h"
+#include "vmm/devices/block/volume.h"
 #include "vmm/devices/block/workers.h"
 #include "vmm/virtio/device.h"
 
@@ -23,8 +24,9 @@ struct block_rate {
 };
 
 struct block_options {
-	const char *id; /* the serial number that the guest reads; at most 20 bytes are used */
-	const char *path;
+	const char *id;   /* the serial number that the guest reads; at most 20 bytes are used */
+	const char *path; /* of a file; not of a volume */
+	const struct disk_volume_options *volume; /* NULL: a file */
 	bool readonly;
 	enum disk_cache cache;
 	enum disk_engine_kind engine;
@@ -61,6 +63,12 @@ struct vdev *block_vdev(struct block *block);
 
 /* "io_uring" or "sync". */
 const char *block_engine_name(const struct block *block);
+
+/* The machine will not run: freeing takes away what opening has made. */
+void block_undo(struct block *block);
+
+/* What the image of a volume was called; NULL of a file. */
+const char *block_image(const struct block *block);
 
 struct metric_group block_metrics(const struct block *block);
 

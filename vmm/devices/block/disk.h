@@ -31,6 +31,29 @@ struct disk_io {
 
 typedef void disk_done_fn(void *arg, struct disk_io *io);
 
+/*
+ * What a disk's bytes are on, and what it can. Engines of threads use these calls, several at once;
+ * an engine may also know what is behind it.
+ */
+struct disk_medium;
+
+struct disk_medium_class {
+	/* Do one operation, blocking; any thread. Returns 0 or an errno. */
+	int (*run)(struct disk_medium *medium, struct disk_io *io);
+
+	/* Read what is there without waiting for the host's disk. False: run() it. */
+	bool (*read_now)(struct disk_medium *medium, const struct disk_io *io);
+};
+
+/* Embedded first. */
+struct disk_medium {
+	const struct disk_medium_class *class;
+	bool readonly;
+	bool discard, write_zeroes; /* it can */
+	uint64_t size;              /* bytes, whole sectors of 512 */
+	uint32_t physical;          /* bytes of what the host writes in one go, a power of two */
+};
+
 struct disk_engine;
 
 struct disk_engine_class {

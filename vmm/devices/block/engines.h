@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engines that serve a file: by threads that block, or by io_uring. */
+/* The engines: by threads that block, or, for files, by io_uring. */
 #ifndef VOLT_VMM_DEVICES_BLOCK_ENGINES_H
 #define VOLT_VMM_DEVICES_BLOCK_ENGINES_H
 
@@ -7,10 +7,10 @@
 #include "vmm/devices/block/workers.h"
 
 /*
- * For one queue with at most `depth` operations in flight; `file` and `workers` are borrowed and
- * outlive it. `done` gets each operation once.
+ * For one queue with at most `depth` operations in flight; `medium`, or `file`, and `workers` are
+ * borrowed and outlive it. `done` gets each operation once.
  */
-V_MUST_CHECK int sync_engine_new(const struct disk_file *file, struct workers *workers,
+V_MUST_CHECK int sync_engine_new(struct disk_medium *medium, struct workers *workers,
 				 disk_done_fn *done, void *arg, struct disk_engine **out,
 				 struct verr *e);
 

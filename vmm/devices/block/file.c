@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
-#include "vmm/devices/block/owner.h"
+#include "base/owner.h"
 
 #define SECTOR 512ULL
 #define PAGE 4096U
@@ -41,7 +41,7 @@ static int try_lock(int fd, bool readonly)
 
 static int lock(int fd, const char *path, bool readonly, struct verr *e)
 {
-	char owner[DISK_OWNER_MAX];
+	char owner[LOCK_OWNER_MAX];
 
 	if (try_lock(fd, readonly) == 0)
 		return 0;
@@ -51,7 +51,7 @@ static int lock(int fd, const char *path, bool readonly, struct verr *e)
 			 strerror(errno));
 		return 0;
 	}
-	disk_owner(fd, owner);
+	lock_owner(fd, owner);
 	return verr_invalid(e,
 			    "%s: in use%s%s; a disk that is written to belongs to one machine: "
 			    "end it, or use a copy, or readonly=on in both",
@@ -61,19 +61,19 @@ static int lock(int fd, const char *path, bool readonly, struct verr *e)
 /* Does the file system know this mode? Asked behind the end of the file, where it does nothing. */
 static bool can_fallocate(const struct disk_file *f, int mode)
 {
-	return fallocate(f->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)f->size, PAGE) == 0;
+	return fallocate(f->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)f->medium.size, PAGE) == 0;
 }
 
 static int inspect_device(struct disk_file *f, const char *path, struct verr *e)
 {
 	unsigned physical = 0;
 
-	if (ioctl(f->fd, BLKGETSIZE64, &f->size) < 0)
+	if (ioctl(f->fd, BLKGETSIZE64, &f->medium.size) < 0)
 		return verr_os(e, "size of %s", path);
 	if (ioctl(f->fd, BLKPBSZGET, &physical) == 0 && physical >= SECTOR)
-		f->physical = physical;
+		f->medium.physical = physical;
 	/* Whether the device can is found when a guest tries: an error tells it to stop. */
-	f->discard = f->write_zeroes = !f->readonly;
+	f->medium.discard = f->medium.write_zeroes = !f->medium.readonly;
 	return 0;
 }
 
@@ -83,75 +83,23 @@ static int inspect(struct disk_file *f, const char *path, struct verr *e)
 
 	if (fstat(f->fd, &st) < 0)
 		return verr_os(e, "stat %s", path);
-	f->physical = PAGE;
+	f->medium.physical = PAGE;
 	if (S_ISBLK(st.st_mode)) {
 		if (inspect_device(f, path, e) < 0)
 			return -1;
 	} else if (S_ISREG(st.st_mode)) {
-		f->size = (uint64_t)st.st_size;
-		f->discard = !f->readonly && can_fallocate(f, FALLOC_FL_PUNCH_HOLE);
-		f->write_zeroes = f->discard && can_fallocate(f, FALLOC_FL_ZERO_RANGE);
+		f->medium.size = (uint64_t)st.st_size;
+		f->medium.discard = !f->medium.readonly && can_fallocate(f, FALLOC_FL_PUNCH_HOLE);
+		f->medium.write_zeroes =
+			f->medium.discard && can_fallocate(f, FALLOC_FL_ZERO_RANGE);
 	} else {
 		return verr_invalid(e, "%s: expected a regular file or a block device", path);
 	}
-	if (f->size % SECTOR != 0)
+	if (f->medium.size % SECTOR != 0)
 		log_warn(LOG_BLOCK, "%s: the last %llu bytes are no whole sector and are left out",
-			 path, (unsigned long long)(f->size % SECTOR));
-	f->size -= f->size % SECTOR;
+			 path, (unsigned long long)(f->medium.size % SECTOR));
+	f->medium.size -= f->medium.size % SECTOR;
 	return 0;
-}
-
-int disk_file_open(const char *path, bool readonly, struct disk_file *out, struct verr *e)
-{
-	struct disk_file f = {.readonly = readonly};
-	/* Not blocking: a FIFO must be refused, not waited for. */
-	auto_fd fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && !readonly && (errno == EACCES || errno == EROFS || errno == EPERM))
-		return verr_invalid_os(e, "cannot write to %s (readonly=on needs no right to)",
-				       path);
-	if (fd < 0)
-		return verr_invalid_os(e, "cannot open %s", path);
-	f.fd = fd;
-	if (inspect(&f, path, e) < 0 || lock(fd, path, readonly, e) < 0)
-		return -1;
-	(void)fcntl(fd, F_SETFL, 0);
-	f.fd = fd_take(&fd);
-	*out = f;
-	return 0;
-}
-
-static bool is_same(int fd, const char *path)
-{
-	struct stat a, b;
-
-	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
-int disk_file_change(struct disk_file *f, const char *path, struct verr *e)
-{
-	struct disk_file changed = *f;
-
-	/* It cannot be opened again: this machine has it locked. */
-	if (is_same(f->fd, path)) {
-		if (inspect(&changed, path, e) < 0)
-			return -1;
-	} else {
-		if (disk_file_open(path, f->readonly, &changed, e) < 0)
-			return -1;
-		disk_file_close(f);
-	}
-	*f = changed;
-	return 0;
-}
-
-void disk_file_close(struct disk_file *f)
-{
-	/* Nothing is in flight: whoever waits for the disk need not wait for the kernel, too. */
-	if (f->fd >= 0)
-		(void)flock(f->fd, LOCK_UN);
-	fd_close(&f->fd);
 }
 
 void disk_io_advance(struct disk_io *io, uint64_t len)
@@ -200,8 +148,9 @@ static int transfer(const struct disk_file *f, struct disk_io *io)
 	return 0;
 }
 
-int disk_file_do(const struct disk_file *f, struct disk_io *io)
+static int run(struct disk_medium *medium, struct disk_io *io)
 {
+	const struct disk_file *f = (const struct disk_file *)medium;
 	int r = 0;
 
 	switch (io->op) {
@@ -222,9 +171,65 @@ int disk_file_do(const struct disk_file *f, struct disk_io *io)
 	return r < 0 ? errno : 0;
 }
 
-bool disk_file_read_cached(const struct disk_file *f, const struct disk_io *io)
+static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 {
+	const struct disk_file *f = (const struct disk_file *)medium;
 	ssize_t n = preadv2(f->fd, io->iov, (int)io->niov, (off_t)io->offset, RWF_NOWAIT);
 
 	return n >= 0 && (uint64_t)n == io->len;
+}
+
+static const struct disk_medium_class file_class = {.run = run, .read_now = read_now};
+
+int disk_file_open(const char *path, bool readonly, struct disk_file *out, struct verr *e)
+{
+	struct disk_file f = {.medium = {.class = &file_class, .readonly = readonly}};
+	/* Not blocking: a FIFO must be refused, not waited for. */
+	auto_fd fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && !readonly && (errno == EACCES || errno == EROFS || errno == EPERM))
+		return verr_invalid_os(e, "cannot write to %s (readonly=on needs no right to)",
+				       path);
+	if (fd < 0)
+		return verr_invalid_os(e, "cannot open %s", path);
+	f.fd = fd;
+	if (inspect(&f, path, e) < 0 || lock(fd, path, readonly, e) < 0)
+		return -1;
+	(void)fcntl(fd, F_SETFL, 0);
+	f.fd = fd_take(&fd);
+	*out = f;
+	return 0;
+}
+
+static bool is_same(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+int disk_file_change(struct disk_file *f, const char *path, struct verr *e)
+{
+	struct disk_file changed = *f;
+
+	/* It cannot be opened again: this machine has it locked. */
+	if (is_same(f->fd, path)) {
+		if (inspect(&changed, path, e) < 0)
+			return -1;
+	} else {
+		if (disk_file_open(path, f->medium.readonly, &changed, e) < 0)
+			return -1;
+		disk_file_close(f);
+	}
+	*f = changed;
+	return 0;
+}
+
+void disk_file_close(struct disk_file *f)
+{
+	/* Nothing is in flight: whoever waits for the disk need not wait for the kernel, too. */
+	if (f->fd >= 0)
+		(void)flock(f->fd, LOCK_UN);
+	fd_close(&f->fd);
 }

@@ -9,11 +9,8 @@
 #include "vmm/devices/block/disk.h"
 
 struct disk_file {
+	struct disk_medium medium; /* first */
 	int fd;
-	bool readonly;
-	bool discard, write_zeroes; /* the file system can */
-	uint64_t size;              /* bytes, whole sectors of 512 */
-	uint32_t physical;          /* bytes of what the host writes in one go, a power of two */
 };
 
 #define DISK_FILE_INIT   \
@@ -35,12 +32,6 @@ V_MUST_CHECK int disk_file_open(const char *path, bool readonly, struct disk_fil
  */
 V_MUST_CHECK int disk_file_change(struct disk_file *file, const char *path, struct verr *e);
 void disk_file_close(struct disk_file *file);
-
-/* Do one operation, blocking; any thread. Returns 0 or an errno. */
-int disk_file_do(const struct disk_file *file, struct disk_io *io);
-
-/* Read what is there without waiting for the host's disk. False: use disk_file_do(). */
-bool disk_file_read_cached(const struct disk_file *file, const struct disk_io *io);
 
 /* Take the first `len` bytes off an operation's buffers: they are done. */
 void disk_io_advance(struct disk_io *io, uint64_t len);

@@ -22,7 +22,7 @@ struct io_list {
 
 struct sync_engine {
 	struct disk_engine engine; /* first */
-	const struct disk_file *file;
+	struct disk_medium *medium;
 	struct workers *workers;
 	struct sync_job {
 		struct job job; /* first */
@@ -84,7 +84,7 @@ static void run(struct job *job)
 	io = list_take(&s->pending);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (io != NULL) {
-		io->error = disk_file_do(s->file, io);
+		io->error = s->medium->class->run(s->medium, io);
 		add_done(s, io);
 	}
 	(void)pthread_mutex_lock(&s->lock);
@@ -103,7 +103,7 @@ static void submit(struct disk_engine *engine, struct disk_io *io)
 
 	engine->inflight++;
 	if (io->op == DISK_READ && io->len <= CACHED_READ_MAX &&
-	    disk_file_read_cached(s->file, io)) {
+	    s->medium->class->read_now(s->medium, io)) {
 		disk_complete(engine, io, 0);
 		return;
 	}
@@ -191,7 +191,7 @@ static const struct disk_engine_class sync_class = {
 	.free = engine_free,
 };
 
-int sync_engine_new(const struct disk_file *file, struct workers *workers, disk_done_fn *done,
+int sync_engine_new(struct disk_medium *medium, struct workers *workers, disk_done_fn *done,
 		    void *arg, struct disk_engine **out, struct verr *e)
 {
 	struct sync_engine *s = calloc(1, sizeof(*s));
@@ -200,7 +200,7 @@ int sync_engine_new(const struct disk_file *file, struct workers *workers, disk_
 		return verr_host(e, "out of memory");
 	s->engine = (struct disk_engine){.class = &sync_class, .done = done, .arg = arg};
 	s->engine.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->file = file;
+	s->medium = medium;
 	s->workers = workers;
 	for (size_t i = 0; i < SYNC_JOBS; i++)
 		s->jobs[i] = (struct sync_job){.job.run = run, .engine = s};

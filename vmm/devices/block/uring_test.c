@@ -34,7 +34,7 @@ static int setup(void **state)
 	f->data = calloc(1, FILE_LEN);
 	assert_non_null(f->data);
 	(void)strcpy(f->path, "/tmp/volt-uring-XXXXXX");
-	f->file = (struct disk_file){.fd = mkstemp(f->path), .size = FILE_LEN};
+	f->file = (struct disk_file){.fd = mkstemp(f->path), .medium.size = FILE_LEN};
 	assert_true(f->file.fd >= 0);
 	assert_int_equal(pwrite(f->file.fd, f->data, FILE_LEN, 0), FILE_LEN);
 	if (uring_engine_new(&f->file, 8, on_done, f, &f->engine, &e) < 0 &&

@@ -8,7 +8,7 @@
 
 #include "base/thread.h"
 
-#define STACK_BYTES KIB(64)
+#define STACK_BYTES KIB(256) /* expanding and hashing chunks takes some */
 
 struct workers {
 	pthread_mutex_t lock;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/devices/block/owner.h"
+#include "base/owner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void name_of(int pid, char *name, int size)
 	(void)fclose(comm);
 }
 
-void disk_owner(int fd, char out[static DISK_OWNER_MAX])
+void lock_owner(int fd, char out[static LOCK_OWNER_MAX])
 {
 	char name[20] = "?";
 	struct stat st;
@@ -53,5 +53,5 @@ void disk_owner(int fd, char out[static DISK_OWNER_MAX])
 	if (pid <= 0)
 		return;
 	name_of(pid, name, sizeof(name));
-	(void)snprintf(out, DISK_OWNER_MAX, "process %d (%s)", pid, name);
+	(void)snprintf(out, LOCK_OWNER_MAX, "process %d (%s)", pid, name);
 }
