@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/own.h"
 #include "cli/interrupt.h"
+#include "cli/outfile.h"
 
 /*
  * In the order of setup; what comes first has the record, and is undone last. systemd-networkd
@@ -28,6 +31,22 @@ void plan_tell(struct plan *p, const char *fmt, ...)
 	(void)vprintf(fmt, ap);
 	va_end(ap);
 	(void)putchar('\n');
+}
+
+int plan_write(const char *path, const char *text, struct verr *e)
+{
+	struct outfile f = OUTFILE_INIT;
+	int result = -1;
+
+	if (outfile_open(&f, path, e) == 0 &&
+	    outfile_write(f.fd, path, text, strlen(text), e) == 0) {
+		if (fchmod(f.fd, 0644) < 0)
+			(void)verr_os(e, "set the mode of %s", path);
+		else
+			result = outfile_commit(&f, e);
+	}
+	outfile_deinit(&f);
+	return result;
 }
 
 static plan_step *const *steps_of(const struct plan *p, size_t *count)

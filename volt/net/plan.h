@@ -30,6 +30,9 @@ typedef int plan_step(struct plan *p, struct verr *e);
 /* Tell a change. */
 void plan_tell(struct plan *p, const char *fmt, ...) V_PRINTF(2, 3);
 
+/* A file that everybody may read: systemd-networkd is an ordinary user, and so may "status" be. */
+V_MUST_CHECK int plan_write(const char *path, const char *text, struct verr *e);
+
 plan_step plan_units, plan_record, plan_links, plan_bridge, plan_taps, plan_forwarding, plan_nat;
 
 #endif

@@ -3,10 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/own.h"
-#include "cli/outfile.h"
 #include "volt/net/links.h"
 #include "volt/net/plan.h"
 
@@ -142,10 +140,8 @@ int plan_taps(struct plan *p, struct verr *e)
 static int write_record(struct plan *p, const char *path, struct verr *e)
 {
 	auto_free char *text = net_encode(p->to);
-	struct outfile f = OUTFILE_INIT;
 	struct net_setup has;
 	bool found;
-	int result = -1;
 
 	if (text == NULL)
 		return verr_host(e, "out of memory");
@@ -158,15 +154,7 @@ static int write_record(struct plan *p, const char *path, struct verr *e)
 			return 0;
 	}
 	plan_tell(p, "write %s", path);
-	if (p->dry)
-		return 0;
-	if (outfile_open(&f, path, e) == 0 &&
-	    outfile_write(f.fd, path, text, strlen(text), e) == 0) {
-		(void)fchmod(f.fd, 0644);
-		result = outfile_commit(&f, e);
-	}
-	outfile_deinit(&f);
-	return result;
+	return p->dry ? 0 : plan_write(path, text, e);
 }
 
 int plan_record(struct plan *p, struct verr *e)

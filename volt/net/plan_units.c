@@ -11,7 +11,6 @@
 #include "base/own.h"
 #include "base/sys.h"
 #include "cli/interrupt.h"
-#include "cli/outfile.h"
 #include "volt/net/links.h"
 #include "volt/net/networkd.h"
 #include "volt/net/plan.h"
@@ -55,23 +54,6 @@ static void show(const char *text)
 	}
 }
 
-/* Readable by systemd-networkd, which is an ordinary user. */
-static int write_file(const char *path, const char *text, struct verr *e)
-{
-	struct outfile f = OUTFILE_INIT;
-	int result = -1;
-
-	if (outfile_open(&f, path, e) == 0 &&
-	    outfile_write(f.fd, path, text, strlen(text), e) == 0) {
-		if (fchmod(f.fd, 0644) < 0)
-			(void)verr_os(e, "set the mode of %s", path);
-		else
-			result = outfile_commit(&f, e);
-	}
-	outfile_deinit(&f);
-	return result;
-}
-
 static int write_unit(struct plan *p, size_t i, struct verr *e)
 {
 	auto_free char *text = unit_text(p->to, i);
@@ -88,7 +70,7 @@ static int write_unit(struct plan *p, size_t i, struct verr *e)
 		return 0;
 	plan_tell(p, "write %s", path);
 	if (!p->dry)
-		return write_file(path, text, e);
+		return plan_write(path, text, e);
 	show(text);
 	return 0;
 }
