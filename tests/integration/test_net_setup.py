@@ -318,6 +318,20 @@ def test_files_of_others(networkd):  # noqa: F811
     assert networkd.becomes(nothing)
 
 
+def test_a_drop_in_folder(networkd):  # noqa: F811
+    """Beside our files, for what systemd-networkd reads of them."""
+    before = networkd.state()
+    networkd.done("setup")
+    networkd.run("mkdir", f"{UNITS}/10-volt-volt0.network.d")
+    networkd.write(f"{UNITS}/10-volt-volt0.network.d/more.conf", "[Network]\nLLDP=no\n")
+    assert networkd.status()[0]["problems"] == []
+    networkd.done("setup", "--bridge", "lab")
+    networkd.done("teardown", "--bridge", "lab")
+    networkd.done("teardown")
+    networkd.run("rm", "-r", f"{UNITS}/10-volt-volt0.network.d")
+    assert networkd.becomes(before)
+
+
 def test_an_interface_of_somebody_elses_stays(either):
     either.done("setup")
     either.run("ip", "link", "del", "volt0")

@@ -257,19 +257,30 @@ int net_find(const char *bridge, struct net_setup *s, bool *found, struct verr *
 	return e->kind == VERR_NONE ? 0 : -1;
 }
 
-static int find_in(const char *folder, struct net_setup **out, size_t *count, struct verr *e)
+/* Where records are, by name: "10-volt-volt0.network.d" is a folder for more of the unit. */
+struct place {
+	const char *folder, *begin, *end;
+};
+
+static bool is_for(const struct place *p, const char *name)
 {
-	DIR *dir = opendir(folder);
+	size_t len = strlen(name), end = strlen(p->end);
+
+	return len >= end && strncmp(name, p->begin, strlen(p->begin)) == 0 &&
+	       strcmp(name + len - end, p->end) == 0;
+}
+
+static int find_in(const struct place *p, struct net_setup **out, size_t *count, struct verr *e)
+{
+	DIR *dir = opendir(p->folder);
 	const struct dirent *entry;
 	char path[PATH_MAX];
 
 	while (dir != NULL && e->kind == VERR_NONE && (entry = readdir(dir)) != NULL) {
 		struct net_setup *more, one;
 
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		if ((strncmp(entry->d_name, "10-volt-", 8) != 0 &&
-		     strstr(entry->d_name, ".json") == NULL) ||
-		    !read_record(path, &one, e))
+		(void)snprintf(path, sizeof(path), "%s/%s", p->folder, entry->d_name);
+		if (!is_for(p, entry->d_name) || !read_record(path, &one, e))
 			continue;
 		more = reallocarray(*out, *count + 1, sizeof(*more));
 		if (more == NULL) {
@@ -291,10 +302,12 @@ static int by_name(const void *a, const void *b)
 
 int net_find_all(struct net_setup **out, size_t *count, struct verr *e)
 {
+	static const struct place units = {NET_UNIT_FOLDER, "10-volt-", ".network"};
+	static const struct place run = {NET_RUN_FOLDER, "", ".json"};
+
 	*out = NULL;
 	*count = 0;
-	if (find_in(NET_UNIT_FOLDER, out, count, e) < 0 ||
-	    find_in(NET_RUN_FOLDER, out, count, e) < 0) {
+	if (find_in(&units, out, count, e) < 0 || find_in(&run, out, count, e) < 0) {
 		free(ptr_take(*out));
 		return -1;
 	}
