@@ -83,6 +83,7 @@ def test_again(either):
     assert either.becomes(first)
     either.refused(1, "setup", "--address", "10.2.0.1/24", expect="first run: volt net teardown --bridge volt0")
     either.refused(1, "setup", "--tap", "vt0", "--owner", "1", expect="--owner: vt0 is root's")
+    either.refused(1, "setup", "--tap", "vt0", "--multi-queue", expect="--multi-queue: vt0 has one queue")
     either.done("setup", "--tap", "vt1", "--multi-queue")
     assert {port["name"]: port["carrier"] for (status,) in [either.status()] for port in status["ports"]} == \
         {"vt0": False, "vt1": False}

@@ -215,6 +215,11 @@ int net_settings_merge(struct net_setup *s, const struct net_setup *former,
 					  "--owner: %s is %s's; first run: volt net teardown "
 					  "--bridge %s",
 					  t->name, has->user, s->bridge);
+		if (has != NULL && t->multi_queue && !has->multi_queue)
+			return verr_state(e,
+					  "--multi-queue: %s has one queue; first run: volt net "
+					  "teardown --bridge %s",
+					  t->name, s->bridge);
 		if (has != NULL)
 			continue;
 		if (merged.taps_count == NET_TAPS_MAX)

@@ -201,7 +201,7 @@ static void test_no_merge(void **state)
 		{NET_OPT_NO_DHCP, "", "--no-dhcp: "},
 		{NET_OPT_NO_MASQUERADE, "", "--no-masquerade: "},
 	};
-	struct words w = {0}, owner = {0};
+	struct words w = {0}, owner = {0}, queues = {0};
 	struct net_setup former, s;
 	struct verr e = VERR_INIT;
 
@@ -220,6 +220,14 @@ static void test_no_merge(void **state)
 	give(&owner, NET_OPT_TAP, "a");
 	give(&owner, NET_OPT_OWNER, "12");
 	assert_fault(merge(&s, &former, &owner, &e), &e, VERR_STATE, "--owner: a is root's");
+	e = (struct verr)VERR_INIT;
+	give(&queues, NET_OPT_TAP, "a");
+	give(&queues, NET_OPT_MULTI_QUEUE, "");
+	assert_fault(merge(&s, &former, &queues, &e), &e, VERR_STATE,
+		     "--multi-queue: a has one queue; first run: volt net teardown --bridge volt0");
+	former.taps[0].multi_queue = true;
+	e = (struct verr)VERR_INIT;
+	assert_ok(merge(&s, &former, &queues, &e), &e);
 }
 
 int main(void)
