@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,10 +12,12 @@
 #include <sys/wait.h>
 
 #include "base/own.h"
+#include "base/sys.h"
 
 #define USUAL_FOLDERS "/usr/bin:/bin"
 #define ADMIN_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin"
 #define COMPLAINT_BYTES 512
+#define LIMIT_MS 60000
 
 static bool find_in(const char *folders, const char *name, char *path, size_t size)
 {
@@ -71,27 +74,54 @@ static void close_pipe(struct ends *p)
 struct run {
 	struct ends in, out, err;
 	pid_t child;
+	uint64_t end; /* until when it may take */
 };
 
-/* Everything, up to the end; what does not fit is read all the same, so that nobody waits. */
-static void read_all(int fd, char *out, size_t size)
+/* What a child writes, as far as it fits. */
+struct output {
+	int fd; /* -1: it has ended */
+	char *text;
+	size_t size, len;
+};
+
+/* What does not fit is read all the same, so that nobody waits. */
+static void take(struct output *o)
 {
-	size_t len = 0;
-	char rest[256];
+	bool full = o->len + 1 >= o->size;
+	char rest[4096];
+	ssize_t n = full ? read(o->fd, rest, sizeof(rest))
+			 : read(o->fd, o->text + o->len, o->size - 1 - o->len);
 
-	for (;;) {
-		bool full = len + 1 >= size;
-		ssize_t n =
-			full ? read(fd, rest, sizeof(rest)) : read(fd, out + len, size - 1 - len);
+	if (n > 0)
+		o->len += full ? 0 : (size_t)n;
+	else if (n == 0 || errno != EINTR)
+		o->fd = -1;
+}
 
-		if (n < 0 && errno == EINTR)
+/* Both to their ends, and at once: a child that writes much waits for a reader. */
+static bool read_both(struct output *a, struct output *b, uint64_t end)
+{
+	while (a->fd >= 0 || b->fd >= 0) {
+		struct pollfd p[] = {{.fd = a->fd, .events = POLLIN},
+				     {.fd = b->fd, .events = POLLIN}};
+		uint64_t now = sys_now_ns();
+
+		if (now >= end)
+			return false;
+		if (poll(p, ARRAY_LEN(p), (int)((end - now) / 1000000 + 1)) <= 0)
 			continue;
-		if (n <= 0)
-			break;
-		len += full ? 0 : (size_t)n;
+		if (p[0].revents != 0)
+			take(a);
+		if (p[1].revents != 0)
+			take(b);
 	}
-	if (size > 0)
-		out[len] = '\0';
+	return true;
+}
+
+static void terminate(struct output *o)
+{
+	if (o->size > 0)
+		o->text[o->len] = '\0';
 }
 
 /* The last line of a text. */
@@ -106,8 +136,10 @@ static const char *last_line(char *text)
 	return at != NULL ? at + 1 : text;
 }
 
+/* With a group of its own, to be ended with all that it has started. */
 static void become(const struct run *r, const char *path, const char *const argv[])
 {
+	(void)setpgid(0, 0);
 	if (dup2(r->in.read, STDIN_FILENO) >= 0 && dup2(r->out.write, STDOUT_FILENO) >= 0 &&
 	    dup2(r->err.write, STDERR_FILENO) >= 0 && setenv("LC_ALL", "C", 1) == 0)
 		(void)execv(path, (char *const *)(uintptr_t)argv);
@@ -126,19 +158,27 @@ static int give_input(struct run *r, const char *name, const char *input, struct
 	return 0;
 }
 
-/* Both outputs are short: standard error never fills its pipe while the other is read. */
 static int follow(struct run *r, const char *name, char *out, size_t size, struct verr *e)
 {
 	char complaint[COMPLAINT_BYTES];
+	struct output said = {.fd = r->out.read, .text = out, .size = size};
+	struct output complained = {
+		.fd = r->err.read, .text = complaint, .size = sizeof(complaint)};
+	bool ended;
 	int status;
 
 	fd_close(&r->out.write);
 	fd_close(&r->err.write);
-	read_all(r->out.read, out, size);
-	read_all(r->err.read, complaint, sizeof(complaint));
+	ended = read_both(&said, &complained, r->end);
+	terminate(&said);
+	terminate(&complained);
+	if (!ended)
+		(void)kill(-r->child, SIGKILL);
 	while (waitpid(r->child, &status, 0) < 0)
 		if (errno != EINTR)
 			return verr_os(e, "wait for %s", name);
+	if (!ended)
+		return verr_host(e, "%s did not end in time", name);
 	if (WIFSIGNALED(status))
 		return verr_host(e, "%s was ended by signal %d", name, WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
@@ -160,12 +200,17 @@ static int run(struct run *r, const char *path, const char *const argv[], const 
 		return verr_os(e, "run %s", argv[0]);
 	if (r->child == 0)
 		become(r, path, argv);
+	(void)setpgid(r->child, r->child); /* whichever of the two comes first */
 	return follow(r, argv[0], out, size, e);
 }
 
-int program_run(const char *const argv[], const char *input, char *out, size_t size, struct verr *e)
+int program_run_within(unsigned ms, const char *const argv[], const char *input, char *out,
+		       size_t size, struct verr *e)
 {
-	struct run r = {.in = {-1, -1}, .out = {-1, -1}, .err = {-1, -1}};
+	struct run r = {.in = {-1, -1},
+			.out = {-1, -1},
+			.err = {-1, -1},
+			.end = sys_now_ns() + ms * UINT64_C(1000000)};
 	char path[PATH_MAX];
 	int result;
 
@@ -176,4 +221,9 @@ int program_run(const char *const argv[], const char *input, char *out, size_t s
 	close_pipe(&r.out);
 	close_pipe(&r.err);
 	return result;
+}
+
+int program_run(const char *const argv[], const char *input, char *out, size_t size, struct verr *e)
+{
+	return program_run_within(LIMIT_MS, argv, input, out, size, e);
 }

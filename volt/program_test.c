@@ -73,6 +73,32 @@ static void test_much_output_does_not_block(void **state)
 	assert_string_equal(out, "xxxxxxx");
 }
 
+/* More than a pipe holds, while the other output stays open. */
+static void test_much_complaint_does_not_block(void **state)
+{
+	static const char *const argv[] = {
+		"sh", "-c", "{ head -c 1000000 /dev/zero | tr '\\0' '\\n'; echo; } >&2; echo there",
+		NULL};
+	struct verr e = VERR_INIT;
+	char out[16];
+
+	(void)state;
+	assert_ok(program_run(argv, NULL, out, sizeof(out), &e), &e);
+	assert_string_equal(out, "there\n");
+}
+
+static void test_limit(void **state)
+{
+	static const char *const argv[] = {"sh", "-c", "echo there; sleep 1000 & wait", NULL};
+	struct verr e = VERR_INIT;
+	char out[16];
+	int r;
+
+	(void)state;
+	r = program_run_within(100, argv, NULL, out, sizeof(out), &e);
+	assert_fault(r, &e, VERR_HOST, "sh did not end in time");
+}
+
 static void test_user_name(void **state)
 {
 	char name[64], tiny[3];
@@ -87,8 +113,12 @@ static void test_user_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),      cmocka_unit_test(test_input_and_output),
-		cmocka_unit_test(test_faults),    cmocka_unit_test(test_much_output_does_not_block),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_input_and_output),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_much_output_does_not_block),
+		cmocka_unit_test(test_much_complaint_does_not_block),
+		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_user_name),
 	};
 
