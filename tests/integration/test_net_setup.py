@@ -337,8 +337,43 @@ def test_an_interface_of_somebody_elses_stays(either):
     either.done("setup")
     either.run("ip", "link", "del", "volt0")
     either.run("ip", "link", "add", "volt0", "type", "bridge")
+    either.refused(1, "setup", expect="there is an interface volt0, which volt net setup did not make")
     either.done("teardown")
     assert "volt0" in either.interfaces()
+
+
+OTHER_TAPS = [["tap"], ["tun", "user", "0"]]
+
+
+@pytest.mark.parametrize("words", OTHER_TAPS, ids=" ".join)
+def test_a_tap_of_somebody_elses_stays(host, words):  # noqa: F811
+    host.done("setup", "--no-masquerade", "--tap", "vt0")
+    host.run("ip", "link", "del", "vt0")
+    host.run("ip", "tuntap", "add", "vt0", "mode", *words)
+    before = host.state()
+    host.refused(1, "setup", expect="there is an interface vt0, which volt net setup did not make")
+    assert host.becomes(before)
+    host.done("teardown")
+    assert host.interfaces() == {"lo", "vt0"}
+
+
+def test_a_tap_on_another_bridge_stays(host):  # noqa: F811
+    host.done("setup", "--tap", "vt0", "--tap", "vt1")
+    host.run("ip", "link", "add", "mine", "type", "bridge")
+    host.run("ip", "link", "set", "vt0", "master", "mine")
+    host.run("ip", "link", "set", "vt1", "nomaster")
+    before = host.state()
+    host.refused(1, "setup", expect="vt0 is on another bridge than volt0")
+    assert host.becomes(before)
+    host.done("teardown")
+    assert host.interfaces() == {"lo", "mine", "vt0"}
+
+
+def test_a_table_of_somebody_elses_stays(host):  # noqa: F811
+    host.run("nft", "add table inet volt_volt0")
+    before = host.state()
+    host.refused(2, "setup", expect="there is an nftables table inet volt_volt0, which volt net setup did not make")
+    assert host.becomes(before)
 
 
 def test_teardown_of_nothing(host):  # noqa: F811

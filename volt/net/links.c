@@ -34,8 +34,12 @@ static bool is_set(const struct rtattr *a)
 
 static void read_tun(struct link *l, const struct rtattr *data)
 {
+	const struct rtattr *a;
+
 	l->owner = netlink_u32(netlink_find_in(data, IFLA_TUN_OWNER), LINK_NOBODY);
 	l->persistent = is_set(netlink_find_in(data, IFLA_TUN_PERSIST));
+	a = netlink_find_in(data, IFLA_TUN_TYPE);
+	l->tap = a != NULL && RTA_PAYLOAD(a) > 0 && *(const uint8_t *)RTA_DATA(a) == IFF_TAP;
 }
 
 static void add_link(uint16_t type, const void *body, size_t size, void *context)
@@ -107,6 +111,26 @@ const struct link *links_find(const struct links *l, const char *name)
 		if (strcmp(l->all[i].name, name) == 0)
 			return &l->all[i];
 	return NULL;
+}
+
+/* --- whose they are --- */
+
+bool link_is_bridge(const struct link *l, const struct net_setup *s)
+{
+	return strcmp(l->kind, "bridge") == 0 && memcmp(l->mac, s->mac, sizeof(s->mac)) == 0;
+}
+
+bool link_is_tap(const struct link *l, const struct net_tap *t)
+{
+	return l->tap && l->persistent && l->owner == t->owner;
+}
+
+bool link_is_at_home(const struct link *l, const struct links *all, const struct net_setup *s)
+{
+	const struct link *bridge = links_find(all, s->bridge);
+
+	return l->master == 0 ||
+	       (bridge != NULL && link_is_bridge(bridge, s) && l->master == bridge->index);
 }
 
 /* --- routes --- */

@@ -20,6 +20,7 @@ struct link {
 	char kind[16]; /* "bridge", "tun"; "" for hardware's */
 	uint8_t mac[6];
 	bool up, persistent;
+	bool tap;       /* of kind "tun": a TAP device, not a TUN device */
 	bool carrier;   /* of a TAP device: some process has it open */
 	uint32_t owner; /* of a TAP device; or LINK_NOBODY */
 };
@@ -37,6 +38,13 @@ struct links {
 V_MUST_CHECK int links_read(struct links *l, struct verr *e);
 void links_deinit(struct links *l);
 const struct link *links_find(const struct links *l, const char *name);
+
+/* Is it what setup makes, or somebody else's of that name? */
+bool link_is_bridge(const struct link *l, const struct net_setup *s);
+bool link_is_tap(const struct link *l, const struct net_tap *t);
+
+/* Is it on our bridge, or on none? */
+bool link_is_at_home(const struct link *l, const struct links *all, const struct net_setup *s);
 
 /* What else has addresses of this network. */
 struct overlap {

@@ -8,11 +8,6 @@
 #include "volt/net/links.h"
 #include "volt/net/plan.h"
 
-static bool is_ours(const struct link *l, const struct net_setup *s)
-{
-	return strcmp(l->kind, "bridge") == 0 && memcmp(l->mac, s->mac, sizeof(s->mac)) == 0;
-}
-
 static int delete_link(struct plan *p, const struct link *l, struct verr *e)
 {
 	plan_tell(p, "remove the interface %s", l->name);
@@ -24,17 +19,18 @@ static int delete_bridge(struct plan *p, const struct links *l, struct verr *e)
 {
 	const struct link *bridge = links_find(l, p->from->bridge);
 
-	return bridge == NULL || !is_ours(bridge, p->from) ? 0 : delete_link(p, bridge, e);
+	return bridge == NULL || !link_is_bridge(bridge, p->from) ? 0 : delete_link(p, bridge, e);
 }
 
+/* Nor one that has been put elsewhere. */
 static int delete_taps(struct plan *p, const struct links *l, struct verr *e)
 {
 	for (size_t i = p->from->taps_count; i-- > 0;) {
 		const struct net_tap *t = &p->from->taps[i];
 		const struct link *tap = links_find(l, t->name);
 
-		if (tap == NULL || net_find_tap(p->to, t->name) != NULL || !tap->persistent ||
-		    tap->owner != t->owner)
+		if (tap == NULL || net_find_tap(p->to, t->name) != NULL || !link_is_tap(tap, t) ||
+		    !link_is_at_home(tap, l, p->from))
 			continue;
 		if (delete_link(p, tap, e) < 0)
 			return -1;

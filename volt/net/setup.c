@@ -114,13 +114,41 @@ static int choose(struct net_setup *s, const struct verb_args *args, struct verr
 
 /* --- what stands against it --- */
 
+/* What was set up before may have been replaced since, by somebody else and for something else. */
+static int check_former(const struct links *l, const struct net_setup *former, struct verr *e)
+{
+	const struct link *found = links_find(l, former->bridge);
+	const char *name = found != NULL && !link_is_bridge(found, former) ? former->bridge : NULL;
+
+	for (size_t i = 0; i < former->taps_count && name == NULL; i++) {
+		const struct net_tap *t = &former->taps[i];
+
+		found = links_find(l, t->name);
+		if (found != NULL && !link_is_tap(found, t))
+			name = t->name;
+		else if (found != NULL && !link_is_at_home(found, l, former))
+			return verr_state(e,
+					  "%s is on another bridge than %s; first run: ip link set "
+					  "%s nomaster",
+					  t->name, former->bridge, t->name);
+	}
+	if (name == NULL)
+		return 0;
+	return verr_state(e,
+			  "there is an interface %s, which volt net setup did not make, instead of "
+			  "the one it made; first run: volt net teardown --bridge %s",
+			  name, former->bridge);
+}
+
 static int check_names(const struct net_setup *s, const struct net_setup *former, struct verr *e)
 {
 	struct links l = LINKS_INIT;
 
 	if (links_read(&l, e) < 0)
 		return -1;
-	if (former == NULL && links_find(&l, s->bridge) != NULL)
+	if (former != NULL)
+		(void)check_former(&l, former, e);
+	else if (links_find(&l, s->bridge) != NULL)
 		(void)verr_invalid(e,
 				   "there is an interface %s, which volt net setup did not make; "
 				   "give another name by --bridge",
@@ -166,6 +194,12 @@ static int check_new(const struct net_setup *s, struct verr *e)
 		return verr_host(e, "nft is not there, and systemd-networkd does not run, to "
 				    "masquerade; run: apt-get install nftables, or give "
 				    "--no-masquerade");
+	if (s->means == NET_NETLINK && s->masquerade && nat_has_table(s))
+		return verr_invalid(e,
+				    "there is an nftables table inet volt_%s, which volt net setup "
+				    "did not make; give another name by --bridge, or run: nft "
+				    "delete table inet volt_%s",
+				    s->bridge, s->bridge);
 	return 0;
 }
 
