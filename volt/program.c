@@ -136,10 +136,14 @@ static const char *last_line(char *text)
 	return at != NULL ? at + 1 : text;
 }
 
-/* With a group of its own, to be ended with all that it has started. */
+/*
+ * With a group of its own, to be ended with all that it has started, and not by the terminal: on
+ * Ctrl-C it is for us to say what is done to its end. It reads nothing from there.
+ */
 static void become(const struct run *r, const char *path, const char *const argv[])
 {
 	(void)setpgid(0, 0);
+	(void)signal(SIGPIPE, SIG_DFL);
 	if (dup2(r->in.read, STDIN_FILENO) >= 0 && dup2(r->out.write, STDOUT_FILENO) >= 0 &&
 	    dup2(r->err.write, STDERR_FILENO) >= 0 && setenv("LC_ALL", "C", 1) == 0)
 		(void)execv(path, (char *const *)(uintptr_t)argv);

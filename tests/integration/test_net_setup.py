@@ -240,6 +240,59 @@ def test_interrupted(networkd, tmp_path):  # noqa: F811
     assert networkd.becomes(before)
 
 
+# Ctrl-C when a program that changes something runs: to all of the terminal's process group.
+PRESS = "kill -s INT -- -$PPID"
+
+
+def interrupt(at, before, *words):
+    """The end of it, with what it printed."""
+    process = subprocess.Popen([*at.prefix, *before, VOLT, "net", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, start_new_session=True)
+    out, error = process.communicate(timeout=volt.LIMIT_S)
+    assert process.returncode == -signal.SIGINT, (out, error)
+    return out.splitlines(), error.splitlines()
+
+
+NFT = '[ "$*" != "-f -" ] || %s; exec /usr/sbin/nft "$@"'
+NETWORKCTL = f'{PRESS}; exec /usr/bin/networkctl "$@"'
+
+
+@pytest.mark.parametrize("name, text", [("nft", NFT % PRESS), ("networkctl", NETWORKCTL)], ids=["nft", "networkctl"])
+def test_interrupted_again_and_again(host, tmp_path, name, text):  # noqa: F811
+    """What it runs is not, while it is set up and while that is undone."""
+    if name == "networkctl":
+        host.start_networkd()
+    before = host.state()
+    out, error = interrupt(host, program(tmp_path, name, text), "setup", "--tap", "vt0")
+    assert error == [] and "undo: remove the interface volt0" in out
+    assert host.becomes(before)
+
+
+def test_undo_fails(host, tmp_path):  # noqa: F811
+    """Teardown ends it, then."""
+    before = host.state()
+    failing = f'{{ read -r line; case $line in delete*) exit 1;; esac; {{ echo "$line"; cat; }} | /usr/sbin/nft -f -; {PRESS}; exit; }}'
+    _, error = interrupt(host, program(tmp_path, "nft", NFT % failing), "setup", "--tap", "vt0")
+    assert error == ["undo: nft failed with status 1", "undo: something is left; run: volt net teardown --bridge volt0"]
+    host.done("teardown")
+    assert host.becomes(before)
+
+
+def test_nobody_reads_what_it_says(host):  # noqa: F811
+    """As "| head -1": what it does is whole all the same."""
+    before = host.state()
+    taps = [word for i in range(64) for word in ("--tap", f"a-long-tap-{i}")]
+    for words in ["setup", *taps], ["teardown"]:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([*host.prefix, VOLT, "net", *words], stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, "volt: standard output: Broken pipe\n")
+        if words[0] == "setup":
+            assert len(host.status()[0]["ports"]) == 64 and host.status()[0]["problems"] == []
+    assert host.becomes(before)
+
+
 def test_killed(networkd, tmp_path):  # noqa: F811
     """Not even told to end: what there is by then is told by status, and undone by teardown."""
     before, reached = networkd.state(), tmp_path / "reached"

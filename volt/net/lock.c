@@ -2,6 +2,7 @@
 #include "volt/net/lock.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -48,6 +49,8 @@ int net_change(const char *verb, bool dry, net_change_fn *fn, void *context, str
 			e, "needs root's rights; run: sudo volt net %s, or give --dry-run", verb);
 	interrupt_watch();
 	if (!dry) {
+		/* Who reads what we say may end before we do: "| head -1". */
+		(void)signal(SIGPIPE, SIG_IGN);
 		lock = take_lock(e);
 		if (lock < 0)
 			return -1;

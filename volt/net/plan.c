@@ -19,6 +19,8 @@
 static plan_step *const networkd_steps[] = {plan_units, plan_forwarding, plan_nat, plan_links};
 static plan_step *const netlink_steps[] = {plan_record, plan_bridge, plan_taps, plan_forwarding,
 					   plan_nat};
+/* Which of them has the record. */
+#define RECORD 0
 
 void plan_tell(struct plan *p, const char *fmt, ...)
 {
@@ -59,19 +61,28 @@ static plan_step *const *steps_of(const struct plan *p, size_t *count)
 
 /*
  * The way back, of all steps: what one has done may be another's to undo. What goes wrong there is
- * told, and the rest done.
+ * told, and the rest done; but the record then stays, for teardown.
  */
 static void undo(struct plan *p)
 {
 	struct plan back = {.from = p->to, .to = p->from, .undoing = true};
+	bool failed = false;
 	size_t count;
 	plan_step *const *steps = steps_of(p, &count);
 
 	for (size_t i = count; i-- > 0;) {
 		struct verr e = VERR_INIT;
 
-		if (steps[i](&back, &e) < 0)
-			fprintf(stderr, "undo: %s\n", e.text);
+		if (i == RECORD && failed) {
+			fprintf(stderr,
+				"undo: something is left; run: volt net teardown --bridge %s\n",
+				p->to->bridge);
+			return;
+		}
+		if (steps[i](&back, &e) == 0)
+			continue;
+		fprintf(stderr, "undo: %s\n", e.text);
+		failed = true;
 	}
 }
 
@@ -80,8 +91,10 @@ static int go(struct plan *p, struct verr *e)
 	size_t count;
 	plan_step *const *steps = steps_of(p, &count);
 
+	if (interrupt_check(e) < 0)
+		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (interrupt_check(e) == 0 && steps[i](p, e) == 0)
+		if (steps[i](p, e) == 0 && interrupt_check(e) == 0)
 			continue;
 		if (!p->dry)
 			undo(p);
