@@ -278,6 +278,21 @@ def test_undo_fails(host, tmp_path):  # noqa: F811
     assert host.becomes(before)
 
 
+def test_networkd_is_late(networkd, tmp_path):  # noqa: F811
+    """It makes what it is to forget when undoing has come that far."""
+    before, kept = networkd.state(), tmp_path / "kept"
+    late = f"""if mkdir {kept} 2> /dev/null; then cp {UNITS}/* {kept}; {PRESS}; exit; fi
+cp {kept}/* {UNITS}
+networkctl() {{ /usr/bin/networkctl "$@"; }}
+networkctl reload
+until ip addr show volt0 | grep -q 10.86; do sleep 0.02; done
+rm {UNITS}/*
+networkctl reload"""
+    out, _ = interrupt(networkd, program(tmp_path, "networkctl", late), "setup", "--tap", "vt0")
+    assert "undo: remove the interface volt0" in out
+    assert networkd.becomes(before)
+
+
 def test_nobody_reads_what_it_says(host):  # noqa: F811
     """As "| head -1": what it does is whole all the same."""
     before = host.state()

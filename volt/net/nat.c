@@ -165,13 +165,13 @@ int nat_networkd_remove(struct verr *e)
 #define LOOKS 50
 #define LOOK_NS 20000000L
 
-static bool becomes_empty(const struct net_setup *s)
+static bool becomes_empty(const struct plan *p)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 
-	/* Stopped, it does not take it out any more. */
-	if (!networkd_runs())
-		return nat_networkd_is_empty(s);
+	/* Stopped, or without the unit, it does not take it out any more. */
+	if (p->forgotten || !networkd_runs())
+		return nat_networkd_is_empty(p->from);
 	for (int i = 0; i < LOOKS; i++) {
 		if (nat_networkd_is_empty(NULL))
 			return true;
@@ -191,7 +191,7 @@ static int leave_networkd(struct plan *p, struct verr *e)
 		plan_tell(p, "remove the nftables tables " NETWORKD_TABLE ", if nobody uses them");
 		return 0;
 	}
-	if (!becomes_empty(p->from))
+	if (!becomes_empty(p))
 		return 0;
 	plan_tell(p, "remove the nftables tables " NETWORKD_TABLE);
 	return nat_networkd_remove(e);

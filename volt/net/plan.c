@@ -22,6 +22,12 @@ static plan_step *const netlink_steps[] = {plan_record, plan_bridge, plan_taps, 
 /* Which of them has the record. */
 #define RECORD 0
 
+/*
+ * Once more at the end of the way back: systemd-networkd may have made something until plan_units
+ * had it forget that.
+ */
+static plan_step *const networkd_rest[] = {plan_links, plan_nat, plan_forwarding};
+
 void plan_tell(struct plan *p, const char *fmt, ...)
 {
 	va_list ap;
@@ -59,6 +65,27 @@ static plan_step *const *steps_of(const struct plan *p, size_t *count)
 	return networkd ? networkd_steps : netlink_steps;
 }
 
+static int take_rest(struct plan *p, struct verr *e)
+{
+	const struct net_setup *s = p->to != NULL ? p->to : p->from;
+
+	p->forgotten = true;
+	for (size_t i = 0; i < ARRAY_LEN(networkd_rest) && s->means == NET_NETWORKD && !p->dry; i++)
+		if (networkd_rest[i](p, e) < 0)
+			return -1;
+	return 0;
+}
+
+static bool undo_step(struct plan *back, plan_step *step)
+{
+	struct verr e = VERR_INIT;
+
+	if (step(back, &e) == 0)
+		return true;
+	fprintf(stderr, "undo: %s\n", e.text);
+	return false;
+}
+
 /*
  * The way back, of all steps: what one has done may be another's to undo. What goes wrong there is
  * told, and the rest done; but the record then stays, for teardown.
@@ -66,24 +93,19 @@ static plan_step *const *steps_of(const struct plan *p, size_t *count)
 static void undo(struct plan *p)
 {
 	struct plan back = {.from = p->to, .to = p->from, .undoing = true};
-	bool failed = false;
+	bool good = true;
 	size_t count;
 	plan_step *const *steps = steps_of(p, &count);
 
-	for (size_t i = count; i-- > 0;) {
-		struct verr e = VERR_INIT;
-
-		if (i == RECORD && failed) {
-			fprintf(stderr,
-				"undo: something is left; run: volt net teardown --bridge %s\n",
-				p->to->bridge);
-			return;
-		}
-		if (steps[i](&back, &e) == 0)
-			continue;
-		fprintf(stderr, "undo: %s\n", e.text);
-		failed = true;
+	for (size_t i = count; i-- > RECORD + 1;)
+		good = undo_step(&back, steps[i]) && good;
+	if (!good) {
+		fprintf(stderr, "undo: something is left; run: volt net teardown --bridge %s\n",
+			p->to->bridge);
+		return;
 	}
+	(void)undo_step(&back, steps[RECORD]);
+	(void)undo_step(&back, take_rest);
 }
 
 static int go(struct plan *p, struct verr *e)
@@ -111,7 +133,7 @@ static int go_to_nothing(struct plan *p, struct verr *e)
 	for (size_t i = count; i-- > 0;)
 		if (steps[i](p, e) < 0)
 			return -1;
-	return 0;
+	return take_rest(p, e);
 }
 
 int plan_run(struct plan *p, struct verr *e)

@@ -17,6 +17,7 @@ struct plan {
 	const struct net_setup *from, *to; /* NULL: nothing; not both */
 	bool dry;
 	bool undoing;
+	bool forgotten; /* systemd-networkd has no units of `from` any more */
 	size_t changes; /* how many were made */
 };
 
