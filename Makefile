@@ -22,7 +22,7 @@ build: ## Build the programs into build/bin
 	@tests/host/configure $(BUILD)
 	@$(MESON) compile -C $(BUILD)
 	@mkdir -p $(BUILD)/bin
-	@for program in vmm/main/volt-vmm volt/volt rootfs/volt-init/volt-init stellarium/cli/stellarium; do \
+	@for program in vmm/main/volt-vmm vmm/main/volt-debug volt/volt rootfs/volt-init/volt-init stellarium/cli/stellarium; do \
 		ln -f $(BUILD)/$$program $(BUILD)/bin/; done
 
 demo: ## Boot Linux, run a command in it, power off

@@ -24,6 +24,7 @@ static const char *const room_names[] = {
 	[LOG_CONSOLE] = "console", [LOG_SERIAL] = "serial",   [LOG_I8042] = "i8042",
 	[LOG_POWER] = "power",     [LOG_VIRTIO] = "virtio",   [LOG_BLOCK] = "block",
 	[LOG_NET] = "net",         [LOG_MACHINE] = "machine", [LOG_API] = "api",
+	[LOG_SANDBOX] = "sandbox",
 };
 _Static_assert(ARRAY_LEN(room_names) == LOG_ROOMS, "every room has a name");
 

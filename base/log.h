@@ -33,6 +33,7 @@ enum log_room {
 	LOG_NET,
 	LOG_MACHINE,
 	LOG_API,
+	LOG_SANDBOX,
 	LOG_ROOMS,
 };
 

@@ -2,9 +2,11 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/major.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <linux/major.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -54,16 +56,63 @@ int sys_nonblocking(int fd, int access, struct verr *e)
 	return copy;
 }
 
-int sys_open_output(const char *path, struct verr *e)
+/* The folder of a path, opened; `*name` is what is left of it. */
+static int open_folder_of(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	*name = slash != NULL ? slash + 1 : path;
+	if (slash != NULL && (size_t)(slash - path) + 2 > sizeof(folder)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (slash == NULL)
+		(void)snprintf(folder, sizeof(folder), ".");
+	else
+		(void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path) + 1, path);
+	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Can nobody but root and this user have put into the folder what is there? */
+static bool is_trusted(int folder)
 {
 	struct stat st;
-	/* A FIFO opened only for writing fails without a reader; read-write it never does. */
-	int access = stat(path, &st) == 0 && S_ISFIFO(st.st_mode) ? O_RDWR : O_WRONLY | O_CREAT;
-	int fd = open(path, access | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
 
+	return fstat(folder, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+int sys_open_output(const char *path, struct verr *e)
+{
+	const char *name;
+	auto_fd folder = open_folder_of(path, &name), fd = -1;
+	int flags = O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	bool trusted = folder >= 0 && is_trusted(folder);
+	struct stat st;
+
+	if (folder < 0)
+		return verr_invalid_os(e, "cannot write to %s", path);
+	/* A FIFO opened only for writing fails without a reader; read-write it never does. */
+	if (fstatat(folder, name, &st, trusted ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISFIFO(st.st_mode))
+		flags |= O_RDWR;
+	else
+		flags |= O_WRONLY | O_CREAT;
+	fd = openat(folder, name, trusted ? flags : flags | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ELOOP && !trusted)
+		return verr_invalid(e,
+				    "%s is a symbolic link in a folder that others can write to; "
+				    "expected the file itself",
+				    path);
 	if (fd < 0)
 		return verr_invalid_os(e, "cannot write to %s", path);
-	return fd;
+	if (!trusted && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1)
+		return verr_invalid(e,
+				    "%s has another name, and is in a folder that others can write "
+				    "to; expected a file of its own",
+				    path);
+	return fd_take(&fd);
 }
 
 int sys_open_input(const char *path, uint64_t *size, struct verr *e)

@@ -19,7 +19,8 @@ V_MUST_CHECK int sys_nonblocking(int fd, int access, struct verr *e);
 
 /*
  * Open a file for output by its path, created with mode 0600 and appended to. A FIFO opens whether
- * or not it has a reader, and never blocks.
+ * or not it has a reader, and never blocks. In a folder that others can write to no link is
+ * followed, symbolic or hard.
  */
 V_MUST_CHECK int sys_open_output(const char *path, struct verr *e);
 

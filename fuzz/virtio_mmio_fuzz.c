@@ -62,7 +62,8 @@ static void set_up(struct fuzz *f)
 	CHECK(f->file >= 0 && ftruncate(f->file, DISK_LEN) == 0);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", f->file);
 	o.path = path;
-	CHECK(loop_new(&f->loop, &e) == 0 && workers_new(1, &f->workers, &e) == 0);
+	CHECK(loop_new(&f->loop, &e) == 0 && workers_new(1, &f->workers, &e) == 0 &&
+	      workers_start(f->workers, NULL, &e) == 0);
 	o.workers = f->workers;
 	CHECK(loop_wake_init(&f->end, f->loop, on_end, f->loop, &e) == 0);
 	CHECK(block_new(&o, &f->block, &e) == 0);

@@ -44,7 +44,7 @@ bool check_read_file(const char *path, char *out, size_t size);
 check_fn check_kvm, check_kvm_extensions, check_tsc_deadline, check_linux;
 
 /* check_sandbox.c */
-check_fn check_landlock, check_seccomp, check_user_namespaces;
+check_fn check_landlock, check_seccomp, check_user_namespaces, check_sandbox;
 
 /* check_cgroup.c */
 check_fn check_cgroup;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host has to confine volt-vmm with. */
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/own.h"
+#include "vmm/sandbox/sandbox.h"
 #include "volt/check.h"
 
-/* The first ABI that also covers truncation (3), TCP ports (4) and ioctls on devices (5). */
-#define LANDLOCK_ABI_FULL 5
+/* The first ABI that also covers truncation (3), TCP ports (4), ioctls on devices (5), signals (6).
+ */
+#define LANDLOCK_ABI_FULL 6
 
 void check_landlock(struct check_context *c, struct finding *f)
 {
@@ -21,11 +25,12 @@ void check_landlock(struct check_context *c, struct finding *f)
 	if (abi >= LANDLOCK_ABI_FULL)
 		check_ok(f, "ABI %ld: volt-vmm can shut itself out of the file system", abi);
 	else if (abi > 0)
-		check_limited(f, "Linux 6.10 or newer has ABI 5",
+		check_limited(f, "Linux 6.12 or newer has ABI 6",
 			      "ABI %ld: files and folders are covered, but not %s", abi,
-			      abi < 3   ? "truncation, TCP ports and ioctls on devices"
-			      : abi < 4 ? "TCP ports and ioctls on devices"
-					: "ioctls on devices");
+			      abi < 3   ? "truncation, TCP ports, ioctls on devices and signals"
+			      : abi < 4 ? "TCP ports, ioctls on devices and signals"
+			      : abi < 5 ? "ioctls on devices and signals"
+					: "signals to other processes");
 	else if (errno == EOPNOTSUPP)
 		check_missing(f, "add landlock to lsm= on the host's kernel command line",
 			      "Landlock is built in but switched off: one layer of the sandbox "
@@ -99,4 +104,56 @@ void check_user_namespaces(struct check_context *c, struct finding *f)
 		check_ok(f, "volt-vmm can have namespaces of its own");
 	else
 		explain_no_namespaces(f, WEXITSTATUS(status));
+}
+
+/* What a child reports that has gone through with all of it. */
+struct sandbox_report {
+	char in_force[SANDBOX_TEXT], refused[SANDBOX_TEXT];
+};
+
+static int try_sandbox(int out)
+{
+	struct sandbox_report r = {{0}, {0}};
+	struct sandbox *sandbox = NULL;
+	struct config config;
+	struct verr e = VERR_INIT;
+	int status;
+
+	config_init(&config);
+	if (sandbox_begin(&config, &sandbox, &status, &e) != 0 || sandbox_enter(sandbox, &e) < 0 ||
+	    sandbox_filter_main(sandbox, &e) < 0)
+		(void)snprintf(r.refused, sizeof(r.refused), "%.500s", e.text);
+	else
+		sandbox_describe(sandbox, r.in_force, r.refused);
+	return write(out, &r, sizeof(r)) == (ssize_t)sizeof(r) ? 0 : 1;
+}
+
+void check_sandbox(struct check_context *c, struct finding *f)
+{
+	struct sandbox_report r;
+	auto_fd in = -1, out = -1;
+	int fds[2], status;
+	pid_t child = -1;
+	ssize_t n = -1;
+
+	(void)c;
+	if (pipe2(fds, O_CLOEXEC) == 0) {
+		in = fds[0];
+		out = fds[1];
+		child = fork();
+	}
+	if (child == 0)
+		_exit(try_sandbox(out));
+	fd_close(&out);
+	if (child > 0) {
+		n = read(in, &r, sizeof(r));
+		(void)waitpid(child, &status, 0);
+	}
+	if (n != (ssize_t)sizeof(r))
+		check_missing(f, "", "the sandbox cannot be tried");
+	else if (r.refused[0] == '\0')
+		check_ok(f, "all of it is in force here: %.240s", r.in_force);
+	else
+		check_limited(f, "the lines above say what would help",
+			      "in force here: %.140s; not: %.140s", r.in_force, r.refused);
 }

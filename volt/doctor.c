@@ -23,6 +23,7 @@ static const struct {
 	{"landlock", check_landlock, false},
 	{"seccomp", check_seccomp, false},
 	{"user_namespaces", check_user_namespaces, false},
+	{"sandbox", check_sandbox, false},
 	{"cgroup", check_cgroup, false},
 	{"hugetlb", check_hugetlb, false},
 	{"thp", check_thp, false},

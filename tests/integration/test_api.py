@@ -281,7 +281,8 @@ def test_disk_changes_while_the_machine_runs(here, engine):
         (here / name).write_bytes(bytes(512 * sectors))
     config = 0xC0000100
     words = f"r{config:x} r{0xC00000FC:x} ! u1000=1 o600=34"
-    with volt.Vm("--drive", f"path=one,id=a,engine={engine}", "--cmdline", words, *START) as vm, Client() as client:
+    with volt.Vm("--drive", f"path=one,id=a,engine={engine}", "--cmdline", words, "--live-dir", ".", *START) as vm, \
+            Client() as client:
         vm.wait_for()
         assert client.call("PATCH", "/v1/vm/drives/a", {"path": "two", "rate": "1M"})[0] == 200
         assert client.get("/v1/vm/drives/a")["path"] == "two"

@@ -23,6 +23,14 @@ BAD_VALUES = {
     "SECONDS": ("-1", "expected a whole number, 0 to 3600"),
     "NAME": ("a b", "expected 1 to 64 of A-Z a-z 0-9 -"),
     "INTERFACE": ("a/b", "expected the name of an interface, 1 to 15 characters"),
+    "LAYER[,LAYER...]": ("banana", "expected some of seccomp, landlock, capabilities, namespaces, limits"),
+    "DIR[:DIR...]": ("/no/such", "No such file or directory"),
+    "UID": ("0x10", "expected a whole number, 0 to 4294967294"),
+    "GID": ("root", "expected a whole number, 0 to 4294967294"),
+    "CGROUP": ("a/../b", "expected a name, or a path from /"),
+    "PERCENT": ("1.5", "expected a whole number, 0 to 1000000"),
+    "COUNT": ("-1", "expected a whole number, 0 to 4194304"),
+    "MAJOR:MINOR,KEY=N...": ("8:0,speed=1", "expected MAJOR:MINOR,KEY=N..., such as"),
     "on|off": ("maybe", "expected on or off"),
     "path=FILE[,KEY=VALUE...]": ("banana", "banana: unknown key; expected one of path id root"),
     "DIR[,KEY=VALUE...]": ("banana", "expected --cas-store STORE"),
@@ -229,7 +237,9 @@ def dry_run(*options, **more):
 
 ALL = ["--memory", "1G", "--cpus", "3", "--huge-pages", "off", "--prefault", "on", "--entry", "pvh", "--acpi", "off",
        "--pit", "on", "--console", "file=c", "--stop-timeout", "7", "--id", "a-1", "--log-level", "debug",
-       "--log-format", "json", "--log-path", "l", "--metrics-path", "m", "--cmdline", "a \"b\" ä"]
+       "--log-format", "json", "--log-path", "l", "--metrics-path", "m", "--cmdline", "a \"b\" ä",
+       "--sandbox-skip", "limits", "--sandbox-require", "seccomp,landlock", "--live-dir", "/tmp", "--netns", "n",
+       "--cgroup", "a/b", "--io-max", "8:0,rbps=1"]
 
 
 def test_dry_run_prints_a_file(here):

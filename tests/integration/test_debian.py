@@ -178,6 +178,7 @@ def test_what_an_image_says_about_its_workload(tmp_path, kernels, image):
     result = run(tmp_path, kernels[OWN], image, command=())
     assert result.status == 0, result.out + result.log
     assert result.value("who") == "nobody:b c:/var:crate"
+    subprocess.run(["debugfs", "-w", "-R", "rm /etc/volt/init.json", image], capture_output=True)
 
 
 # Numbered blocks, each flushed; the largest step of the monotonic clock between two looks.

@@ -102,7 +102,7 @@ def test_marks_are_on_the_time_line(here):
     result = do(f"o605=1 o605=2 o605=3 o605=1 o605=0 o605=4 o605=ff {POWEROFF}", "--metrics-path", "m")
     assert result.status == 0, result
     times = volt.metrics("m")["timeline_ns"]
-    in_order = ["build", "opened", "vm", "loaded", "ready", "run", "init", "workload", "done", "now"]
+    in_order = ["build", "opened", "vm", "loaded", "connected", "ready", "run", "init", "workload", "done", "now"]
     assert list(times) == in_order
     assert sorted(times.values()) == list(times.values()) and times["build"] > 0
 

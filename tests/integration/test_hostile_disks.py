@@ -202,6 +202,19 @@ def test_ranges_to_discard_or_zero(attack, kind, feature):  # noqa: F811
     untouched(attack)
 
 
+@pytest.mark.parametrize("kind,feature", [(T_DISCARD, BLK_DISCARD), (T_WRITE_ZEROES, BLK_WRITE_ZEROES)])
+def test_a_range_that_is_there(attack, kind, feature):  # noqa: F811
+    disk = attack.disk
+    disk.start_disk(VERSION_1 | feature)
+    attack.program.fill(DATA, (8).to_bytes(8, "little") + (8).to_bytes(4, "little") + bytes(4))
+    disk.ask("range", kind, data=[(DATA, 16)])
+    disk.get("status", STATUS)
+    values = attack.run()
+    if values["status"] == RUNS:
+        assert values["range"] == OK
+        assert attack.image.read_bytes()[8 * 512:16 * 512] == bytes(8 * 512)
+
+
 @pytest.mark.parametrize("kind", [T_DISCARD, T_WRITE_ZEROES])
 def test_discard_and_zeroes_without_their_feature(attack, kind):  # noqa: F811
     attack.disk.start_disk()

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 import volt
-from hostile import SANITIZERS, asan_vmm
+from hostile import SANITIZERS, UNCONFINED, asan_vmm
 from netns import network  # noqa: F401
 from virtio_driver import (DATA, HEADERS, INDIRECT, INDIRECT_DESC, NEEDS_RESET, NEXT, RINGS, RUNS, UNANSWERED, VERSION_1,
                            WRITE, Device, Program, Queue)
@@ -60,7 +60,7 @@ class Attack:
         self.monkeypatch.setattr(volt, "VMM", asan_vmm())
         for name, value in SANITIZERS.items():
             self.monkeypatch.setenv(name, value)
-        result = self.program.run(self.folder, "--net", self.net, "--metrics-path", self.folder / "metrics", *options,
+        result = self.program.run(self.folder, *UNCONFINED, "--net", self.net, "--metrics-path", self.folder / "metrics", *options,
                                   prefix=self.network.prefix)
         assert result.status == 0, result
         assert "Sanitizer" not in result.err and "runtime error" not in result.err, result
@@ -202,8 +202,9 @@ def test_commands(attack):
     assert attack.count("refused_commands") == len(wrong) and attack.count("commands") == len(wrong) + 3
 
 
-def test_pairs(attack):
-    attack.net += ",queues=2"
+@pytest.mark.parametrize("threads", ["", ",iothreads=2"])
+def test_pairs(attack, threads):
+    attack.net += ",queues=2" + threads
     attack.control.index = 4
     attack.start(FEATURES | MQ)
     for pairs, answer in ((1, 0), (2, 0), (0, 1), (3, 1), (0x8000, 1), (0xFFFF, 1), (1, 0), (2, 0)):

@@ -127,7 +127,7 @@ def test_log_fifo(here):
     assert do(POWEROFF, "--log-level", "info", "--log-path", "log").status == 0
     lines = os.read(fd, PAGE).decode().splitlines()
     os.close(fd)
-    assert [line.partition("machine: ")[2] for line in lines] == [POWERED_OFF]
+    assert [line.partition("machine: ")[2] for line in lines if "sandbox: " not in line] == [POWERED_OFF]
 
 
 @pytest.mark.parametrize("setting", ["--log-path", "--metrics-path"])
@@ -204,11 +204,11 @@ def test_log_as_json(here):
     result = do(f"o600=20 {POWEROFF}", "--log-level", "info", "--log-format", "json", "--id", "a-1")
     lines = [json.loads(line) for line in result.lines]
     assert [(line["level"], line["room"], line["id"]) for line in lines] == [
-        ("warn", "power", "a-1"), ("info", "machine", "a-1")]
-    assert lines[1]["text"] == POWERED_OFF
+        ("info", "sandbox", "a-1"), ("warn", "power", "a-1"), ("info", "machine", "a-1")]
+    assert lines[2]["text"] == POWERED_OFF
 
 
-@pytest.mark.parametrize("level, lines", [("error", 0), ("warn", 1), ("info", 2)])
+@pytest.mark.parametrize("level, lines", [("error", 0), ("warn", 1), ("info", 3)])
 def test_log_levels(level, lines):
     assert len(do(f"o600=20 {POWEROFF}", "--log-level", level).lines) == lines
 

@@ -2,6 +2,7 @@
 /* The socket, and who is let in. */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "vmm/api/conn.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define BACKLOG 16
 
@@ -137,6 +139,15 @@ void api_configure(struct api *api, struct config *config)
 enum api_wish api_wish(const struct api *api)
 {
 	return api->wish;
+}
+
+/* One more to turn away with, and one for a file that takes another's place. */
+void api_confine(const struct api *api, struct sandbox *sandbox)
+{
+	/* What the first JSON object would read from /dev/urandom. */
+	json_object_seed(0);
+	sandbox_keep_folder(sandbox, api->folder);
+	sandbox_reserve(sandbox, API_CONNECTIONS + 2);
 }
 
 void api_refuse_start(struct api *api, const struct verr *fault)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "vmm/config/check_priv.h"
 #include "vmm/config/config.h"
 #include "vmm/config/ip.h"
 #include "vmm/config/mac.h"
@@ -467,5 +468,7 @@ int config_check(struct config *c, struct verr *e)
 	/* A guest that does not look at ACPI finds its devices by the command line. */
 	if (c->cmdline != NULL && has_word(c->cmdline, "acpi=off"))
 		c->acpi = false;
-	return check_drives(c, e) < 0 || check_nets(c, e) < 0 ? -1 : check_console(c->console, e);
+	if (check_drives(c, e) < 0 || check_nets(c, e) < 0 || check_console(c->console, e) < 0)
+		return -1;
+	return config_check_sandbox(c, e);
 }

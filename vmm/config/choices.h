@@ -25,6 +25,16 @@ enum net_backend_kind {
 	NET_BACKEND_PASST
 };
 
+/* What --sandbox-skip and --sandbox-require name; see vmm/sandbox/sandbox.h. */
+enum sandbox_layer {
+	SANDBOX_SECCOMP,
+	SANDBOX_LANDLOCK,
+	SANDBOX_CAPABILITIES,
+	SANDBOX_NAMESPACES,
+	SANDBOX_LIMITS,
+	SANDBOX_LAYERS,
+};
+
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 
 #endif

@@ -126,6 +126,12 @@ static inline bool drive_is_volume(const struct drive_config *drive)
 	return drive->path == NULL;
 }
 
+/* A list of layers as bits; false: one is unknown, `*bad` and `*len` are it. NULL is none. */
+bool config_layers(const char *text, unsigned *layers, const char **bad, int *len);
+
+/* A layer's name, as in such a list. */
+const char *config_layer_name(enum sandbox_layer layer);
+
 /* What --rootfs calls its disk. */
 #define CONFIG_ROOTFS_ID "rootfs"
 

@@ -61,7 +61,7 @@ static void on_stop_timeout(void *arg)
 	machine_kill(m);
 }
 
-int machine_run(struct machine *m, struct verr *e)
+int machine_arm(struct machine *m, struct verr *e)
 {
 	if (loop_wake_init(&m->ended, m->loop, on_ended, m, e) < 0 ||
 	    loop_wake_init(&m->panic, m->loop, on_panic, m, e) < 0 ||
@@ -71,8 +71,17 @@ int machine_run(struct machine *m, struct verr *e)
 	    loop_timer_init(&m->panic_timer, m->loop, on_panic_timeout, m, e) < 0 ||
 	    console_start(m->console, m->serial, e) < 0)
 		return -1;
+	return 0;
+}
+
+int machine_run(struct machine *m, struct verr *e)
+{
 	if (console_pty_name(m->console) != NULL)
 		log_warn(LOG_CONSOLE, "the guest's console is %s", console_pty_name(m->console));
+	if (sandbox_filter_main(m->sandbox, e) < 0)
+		return -1;
+	if (m->sandbox != NULL)
+		sandbox_log(m->sandbox);
 	m->started = true;
 	vcpus_release(m);
 	tell(m, MACHINE_EVENT_STARTED, NULL);

@@ -7,8 +7,9 @@
  *	3  the VM: memory first, for registering memory behind anything on KVM's I/O bus waits out
  *	   a grace period; then irqchip and vCPUs; eventfds last
  *	4  load kernel, initrd and command line; write the tables from the one device map
- *	5  all threads, parked
- *	6  machine_run() releases them and serves the loop
+ *	5  the sandbox, while there is one thread; then all threads, each of which confines itself
+ *	   further (vmm/sandbox/sandbox.h), parked
+ *	6  machine_run() does so for the main thread, releases them and serves the loop
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,7 +180,12 @@ int machine_build(struct machine *m, struct verr *e)
 		return -1;
 	regs_setup(&m->vcpus[0].kvm, &boot);
 	timeline_mark(m, TIMELINE_LOADED);
-	if (devices_connect(m, e) < 0 || vcpus_start(m, e) < 0)
+	if (devices_connect(m, e) < 0 || machine_arm(m, e) < 0)
+		return -1;
+	timeline_mark(m, TIMELINE_CONNECTED);
+	if (m->sandbox != NULL && sandbox_enter(m->sandbox, e) < 0)
+		return -1;
+	if (virtio_start(m, e) < 0 || vcpus_start(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_READY);
 	return 0;
@@ -222,13 +228,14 @@ int machine_dry_run(const struct config *config, struct loop *loop, struct verr 
 	return r;
 }
 
-int machine_new(const struct config *config, struct loop *loop, struct machine **out,
-		struct verr *e)
+int machine_new(const struct config *config, struct loop *loop, struct sandbox *sandbox,
+		struct machine **out, struct verr *e)
 {
 	struct machine *m = machine_alloc(config, loop);
 
 	if (m == NULL)
 		return verr_host(e, "out of memory");
+	m->sandbox = sandbox;
 	timeline_mark(m, TIMELINE_BUILD);
 	if (open_inputs(m, e) < 0) {
 		(void)machine_free(m);

@@ -1,21 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can be changed of a machine that runs or is paused. */
+#include <fcntl.h>
 #include <string.h>
 
+#include "vmm/devices/block/file.h"
 #include "vmm/machine/internal.h"
 
-/* A path that is named again may have another size, or another file, by now. */
+/*
+ * The file of a disk: -1 where it is the one that is open. A path that is named again may have
+ * another size by now, or be another file's; of that the sandbox can know only with --live-dir.
+ */
+static int open_file(struct machine *m, const struct drive_config *old,
+		     const struct drive_config *changed, int *fd, struct verr *e)
+{
+	*fd = -1;
+	if (strcmp(old->path, changed->path) == 0 && !sandbox_can_open(m->sandbox, changed->path))
+		return 0;
+	*fd = sandbox_open(m->sandbox, changed->path, DISK_FILE_FLAGS(changed->readonly), e);
+	return *fd < 0 ? -1 : 0;
+}
+
 int machine_change_drive(struct machine *m, const struct drive_config *old,
 			 const struct drive_config *changed, bool file, struct verr *e)
 {
 	struct disk *disk = NULL;
+	int fd;
 
 	for (size_t i = 0; i < m->ndisks; i++)
 		if (m->disks[i].config == old)
 			disk = &m->disks[i];
 	if (disk == NULL)
 		return verr_not_found(e, "there is no such disk");
-	if (file && block_change_file(disk->block, changed->path, e) < 0)
+	if (file && (open_file(m, old, changed, &fd, e) < 0 ||
+		     block_change_file(disk->block, fd, changed->path, e) < 0))
 		return -1;
 	/* New limits begin with a full burst: not for a request about something else. */
 	if (old->rate != changed->rate || old->burst != changed->burst ||

@@ -28,6 +28,7 @@
 #include "vmm/machine/machine.h"
 #include "vmm/machine/timeline.h"
 #include "vmm/mem/mem.h"
+#include "vmm/sandbox/sandbox.h"
 #include "vmm/virtio/mmio.h"
 
 struct vcpu {
@@ -66,6 +67,7 @@ struct nic {
 struct machine {
 	const struct config *config;
 	struct loop *loop;
+	struct sandbox *sandbox; /* borrowed */
 
 	struct kvm kvm;
 	struct kvm_vm vm;
@@ -148,12 +150,14 @@ void announce(struct machine *m, const struct platform_device *device);
 V_MUST_CHECK int virtio_plan(struct machine *m, struct verr *e);
 V_MUST_CHECK int virtio_open(struct machine *m, struct verr *e);
 V_MUST_CHECK int virtio_connect(struct machine *m, struct verr *e);
-void virtio_free(struct machine *m); /* after the vCPUs */
+V_MUST_CHECK int virtio_start(struct machine *m, struct verr *e); /* its threads */
+void virtio_free(struct machine *m);                              /* after the vCPUs */
 
 /* nets.c, from virtio.c: opened, what was started for them serves, their threads started; and the
  * way back */
 V_MUST_CHECK int nets_open(struct machine *m, struct verr *e);
 V_MUST_CHECK int nets_ready(struct machine *m, struct verr *e);
+V_MUST_CHECK int nets_connect(struct machine *m, struct verr *e);
 V_MUST_CHECK int nets_start(struct machine *m, struct verr *e);
 void nets_stop(struct machine *m);
 void nets_free(struct machine *m);
@@ -180,6 +184,9 @@ void vcpus_stop(struct machine *m);  /* quit, kick, join */
 void vcpus_pause(struct machine *m); /* kick, and wait until none is in the guest or in a device */
 void vcpus_resume(struct machine *m);
 void vcpus_free(struct machine *m);
+
+/* action.c: everything that the loop serves is in it */
+V_MUST_CHECK int machine_arm(struct machine *m, struct verr *e);
 
 /* run.c */
 void *vcpu_main(void *vcpu);

@@ -35,16 +35,18 @@ static void *iothread_main(void *arg)
 	struct verr e = VERR_INIT;
 
 	(void)prctl(PR_SET_NAME, "io");
+	sandbox_filter_thread(t->sandbox, SANDBOX_WORKER);
 	if (loop_run(t->loop, &e) < 0)
 		log_error(LOG_MACHINE, "an I/O thread ends: %s", e.text);
 	return NULL;
 }
 
-int iothread_start(struct iothread *t, struct verr *e)
+int iothread_start(struct iothread *t, struct sandbox *sandbox, struct verr *e)
 {
 	const struct thread_options options = {
 		.main = iothread_main, .arg = t, .stack = STACK_BYTES};
 
+	t->sandbox = sandbox;
 	if (thread_start(&t->thread, &options, e) < 0)
 		return verr_note(e, "I/O thread");
 	t->started = true;

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "vmm/sandbox/sandbox.h"
 
 struct iothread {
 	struct loop *loop;
 	struct loop_source end;
+	struct sandbox *sandbox;
 	pthread_t thread;
 	bool started;
 };
@@ -18,7 +20,7 @@ struct iothread {
 /* The loop, which may be given sources; then its thread, once; its end; and, without sources, all.
  */
 V_MUST_CHECK int iothread_new(struct iothread **out, struct verr *e);
-V_MUST_CHECK int iothread_start(struct iothread *t, struct verr *e);
+V_MUST_CHECK int iothread_start(struct iothread *t, struct sandbox *sandbox, struct verr *e);
 void iothread_stop(struct iothread *t);
 struct iothread *iothread_free(struct iothread *t); /* accepts NULL, returns NULL */
 

@@ -17,6 +17,7 @@
 #include "vmm/config/config.h"
 
 struct machine;
+struct sandbox;
 struct console;
 
 /* Why a machine ended; the first cause counts. */
@@ -55,9 +56,10 @@ struct machine_listener {
 
 enum machine_state { MACHINE_NOT_STARTED, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
 
-/* `config` (checked) and `loop` are borrowed and outlive the machine. */
-V_MUST_CHECK int machine_new(const struct config *config, struct loop *loop, struct machine **out,
-			     struct verr *e);
+/* `config` (checked), `loop` and `sandbox` (begun; NULL: none) are borrowed and outlive the
+ * machine. */
+V_MUST_CHECK int machine_new(const struct config *config, struct loop *loop,
+			     struct sandbox *sandbox, struct machine **out, struct verr *e);
 
 /* Once; after a fault the machine can only be freed. */
 V_MUST_CHECK int machine_build(struct machine *machine, struct verr *e);

@@ -93,8 +93,13 @@ static void write_exits(FILE *out, const struct machine *m)
 static void write_timeline(FILE *out, const struct machine *m)
 {
 	static const char *const points[] = {
-		[TIMELINE_BUILD] = "build",   [TIMELINE_OPENED] = "opened", [TIMELINE_VM] = "vm",
-		[TIMELINE_LOADED] = "loaded", [TIMELINE_READY] = "ready",   [TIMELINE_RUN] = "run",
+		[TIMELINE_BUILD] = "build",
+		[TIMELINE_OPENED] = "opened",
+		[TIMELINE_VM] = "vm",
+		[TIMELINE_LOADED] = "loaded",
+		[TIMELINE_CONNECTED] = "connected",
+		[TIMELINE_READY] = "ready",
+		[TIMELINE_RUN] = "run",
 	};
 	static const char *const marks[] = {
 		[VOLT_MARK_INIT] = "init",
@@ -137,6 +142,10 @@ void machine_write_metrics(const struct machine *m, FILE *out)
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
 		write_group(out, &groups[i]);
 	write_virtio(out, m);
+	if (m->sandbox != NULL) {
+		fputs(",\"sandbox\":", out);
+		sandbox_write_metrics(m->sandbox, out);
+	}
 	fprintf(out, ",\"log\":{\"dropped_bytes\":%llu}", (unsigned long long)log_dropped());
 	write_timeline(out, m);
 	fputs("}\n", out);

@@ -194,27 +194,34 @@ static void on_passt_end(void *arg)
 	net_gone(n->net);
 }
 
-static int start_net(struct machine *m, struct nic *n, struct verr *e)
+static int connect_net(struct machine *m, struct nic *n, struct verr *e)
 {
 	log_nic(n);
-	if (net_connect(n->net, m->mem, e) < 0)
-		return note_net(n->config, e);
-	if (n->passt != NULL &&
-	    passt_watch(n->passt, m->loop, n->config->id, on_passt_end, n, e) < 0)
+	if (n->passt == NULL)
+		return 0;
+	return passt_watch(n->passt, m->loop, n->config->id, on_passt_end, n, e);
+}
+
+int nets_connect(struct machine *m, struct verr *e)
+{
+	if (nets_ready(m, e) < 0)
 		return -1;
-	for (size_t k = 0; k < n->niothreads; k++)
-		if (iothread_start(n->iothreads[k], e) < 0)
+	for (size_t i = 0; i < m->nnics; i++)
+		if (connect_net(m, &m->nics[i], e) < 0)
 			return -1;
 	return 0;
 }
 
 int nets_start(struct machine *m, struct verr *e)
 {
-	if (nets_ready(m, e) < 0)
-		return -1;
-	for (size_t i = 0; i < m->nnics; i++)
-		if (start_net(m, &m->nics[i], e) < 0)
-			return -1;
+	for (size_t i = 0; i < m->nnics; i++) {
+		/* vhost makes a thread of this process: no user namespace could be entered then. */
+		if (net_connect(m->nics[i].net, m->mem, e) < 0)
+			return note_net(m->nics[i].config, e);
+		for (size_t k = 0; k < m->nics[i].niothreads; k++)
+			if (iothread_start(m->nics[i].iothreads[k], m->sandbox, e) < 0)
+				return -1;
+	}
 	return 0;
 }
 

@@ -173,6 +173,7 @@ void *vcpu_main(void *arg)
 
 	(void)snprintf(name, sizeof(name), "vcpu %u", v->id);
 	(void)prctl(PR_SET_NAME, name);
+	sandbox_filter_thread(m->sandbox, SANDBOX_VCPU);
 	wait_for_release(m);
 	if (v->id == 0)
 		timeline_mark(m, TIMELINE_RUN);

@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 enum timeline_point {
-	TIMELINE_BUILD,  /* configuration read, building begins */
-	TIMELINE_OPENED, /* every file open */
-	TIMELINE_VM,     /* KVM has a VM with memory, irqchip and vCPUs */
-	TIMELINE_LOADED, /* kernel, initrd and tables in place */
-	TIMELINE_READY,  /* threads parked */
-	TIMELINE_RUN,    /* the boot processor's first KVM_RUN */
+	TIMELINE_BUILD,     /* configuration read, building begins */
+	TIMELINE_OPENED,    /* every file open */
+	TIMELINE_VM,        /* KVM has a VM with memory, irqchip and vCPUs */
+	TIMELINE_LOADED,    /* kernel, initrd and tables in place */
+	TIMELINE_CONNECTED, /* interrupts and the loop, too: what follows is the sandbox */
+	TIMELINE_READY,     /* threads parked */
+	TIMELINE_RUN,       /* the boot processor's first KVM_RUN */
 	TIMELINE_POINTS,
 };
 

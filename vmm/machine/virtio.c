@@ -206,9 +206,16 @@ int virtio_connect(struct machine *m, struct verr *e)
 	for (size_t i = 0; i < m->nvirtio; i++)
 		if (connect_one(m, i, e) < 0)
 			return -1;
+	return nets_connect(m, e);
+}
+
+int virtio_start(struct machine *m, struct verr *e)
+{
+	if (m->workers != NULL && workers_start(m->workers, m->sandbox, e) < 0)
+		return -1;
 	for (size_t i = 0; i < m->ndisks; i++)
 		for (size_t k = 0; k < m->disks[i].niothreads; k++)
-			if (iothread_start(m->disks[i].iothreads[k], e) < 0)
+			if (iothread_start(m->disks[i].iothreads[k], m->sandbox, e) < 0)
 				return -1;
 	return nets_start(m, e);
 }

@@ -2,6 +2,7 @@
 /* volt-vmm: one process, one virtual machine. */
 #include <fcntl.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "vmm/config/config.h"
 #include "vmm/machine/machine.h"
 #include "vmm/main/signals.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define STATUS_FAILED 1
 #define STATUS_CONFIGURATION 2
@@ -24,6 +26,7 @@
 /* Everything the process owns beside the machine. */
 struct process {
 	struct config config;
+	struct sandbox *sandbox;
 	struct loop *loop;
 	struct machine *machine;
 	struct signals *signals;
@@ -184,7 +187,8 @@ static void on_report(void *arg)
 /* What a fault of the user's can still come from, once the configuration is complete. */
 static int open_machine(struct process *p, struct verr *e)
 {
-	if (machine_new(&p->config, p->loop, &p->machine, e) < 0 ||
+	if (sandbox_prepare(p->sandbox, e) < 0 ||
+	    machine_new(&p->config, p->loop, p->sandbox, &p->machine, e) < 0 ||
 	    check_outputs(&p->config, e) < 0)
 		return -1;
 	return open_outputs(p, e);
@@ -240,11 +244,14 @@ static int prepare_machine(struct process *p, struct verr *e)
 	if (loop_new(&p->loop, e) < 0 || signals_new(p->loop, &p->signals, e) < 0)
 		return -1;
 	if (waits_for_configuration(&p->config))
-		r = open_api(p, e) < 0 ? -1 : be_configured(p, e);
+		r = open_api(p, e) < 0 || sandbox_wait(p->sandbox, e) < 0 ? -1
+									  : be_configured(p, e);
 	else
 		r = open_machine(p, e) < 0 ? -1 : open_api(p, e);
 	if (r != 0)
 		return r;
+	if (p->api != NULL)
+		api_confine(p->api, p->sandbox);
 	r = machine_build(p->machine, e);
 	/* Who asked for the start hears it, too, before the process ends. */
 	if (r < 0 && p->api != NULL)
@@ -255,8 +262,12 @@ static int prepare_machine(struct process *p, struct verr *e)
 static int run_machine(struct process *p, struct verr *e)
 {
 	enum machine_end end;
-	int r = prepare_machine(p, e);
+	int r, status;
 
+	r = sandbox_begin(&p->config, &p->sandbox, &status, e);
+	if (r != 0)
+		return r < 0 ? -1 : status;
+	r = prepare_machine(p, e);
 	if (r != 0)
 		return r;
 	signals_watch(p->signals, p->machine, on_report, p);
@@ -311,6 +322,9 @@ int main(int argc, char *argv[])
 	struct verr e = VERR_INIT;
 	int status;
 
+	/* One heap for all threads: none of them needs much, and each would map one of its own. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, MIB(4)); /* nor does it grow by other calls than brk() */
 	occupy_standard_descriptors();
 	config_init(&p.config);
 	status = prepare(&p, argc, argv, &e);
@@ -325,6 +339,7 @@ int main(int argc, char *argv[])
 	}
 	p.signals = signals_free(p.signals);
 	p.loop = loop_free(p.loop);
+	p.sandbox = sandbox_free(p.sandbox);
 	fd_close(&p.metrics_fd);
 	config_deinit(&p.config);
 	return status;

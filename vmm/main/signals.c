@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "vmm/devices/console.h"
 #include "vmm/machine/machine.h"
+#include "vmm/sandbox/sandbox.h"
 
 struct signals {
 	struct machine *machine;
@@ -26,21 +27,38 @@ static const struct console *volatile fatal_console;
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 
-static void on_fatal(int number)
+/*
+ * The handler is gone once it is called (SA_RESETHAND), so that what happens again is fatal: a
+ * fault does when this returns, and what came from outside is sent once more. But not that of
+ * SIGSYS: of two captured threads the second would end the process before the first has said
+ * anything.
+ */
+static void on_fatal(int number, siginfo_t *info, void *context)
 {
+	(void)context;
+	if (number == SIGSYS)
+		sandbox_explain(info);
 	console_restore(fatal_console);
-	(void)signal(number, SIG_DFL);
-	(void)raise(number);
+	if (number == SIGSYS) {
+		sandbox_die(); /* without a filter there is another way */
+		(void)signal(number, SIG_DFL);
+	}
+	if (info->si_code <= 0)
+		(void)raise(number);
 }
 
 /* Leave alone what somebody (a sanitizer) has taken already. */
 static void catch_fatal(void)
 {
-	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_NODEFER}, old;
+	struct sigaction action = {.sa_sigaction = on_fatal}, old;
 
-	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
+		action.sa_flags = SA_NODEFER | SA_SIGINFO;
+		if (fatal[i] != SIGSYS)
+			action.sa_flags |= (int)SA_RESETHAND;
 		if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			(void)sigaction(fatal[i], &action, NULL);
+	}
 }
 
 static void act(struct signals *s, uint32_t number)
@@ -83,6 +101,7 @@ int signals_new(struct loop *loop, struct signals **out, struct verr *e)
 		return verr_host(e, "out of memory");
 	s->source = (struct loop_source)LOOP_SOURCE_INIT;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	catch_fatal();
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGTERM);

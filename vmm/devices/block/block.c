@@ -469,34 +469,53 @@ int block_new(const struct block_options *o, struct block **out, struct verr *e)
 	return 0;
 }
 
-/* Both have the driver's word: what it has been told that the disk can stays offered. */
-static int change_file(struct block *b, const char *path, struct verr *e)
+/* Returns 0 or an errno, and then some engines may still have the file of before. */
+static int tell_engines(struct block *b)
 {
 	int error = 0;
 
-	if (b->volume != NULL)
-		return verr_state(e, "it is of a store, and has no file to change");
-	if (disk_file_change(&b->file, path, e) < 0)
-		return -1;
 	for (uint16_t i = 0; i < b->nqueues && error == 0; i++)
 		error = b->queues[i].engine->class->changed(b->queues[i].engine);
-	errno = error;
-	if (error != 0)
-		return verr_os(e, "give %s to io_uring", path);
+	return error;
+}
+
+/* What the driver has been told that the disk can stays offered. */
+static int change_file(struct block *b, int fd, const char *path, struct verr *e)
+{
+	struct disk_file old = b->file, changed;
+
+	if (b->volume != NULL) {
+		fd_close(&fd);
+		return verr_state(e, "it is of a store, and has no file to change");
+	}
+	if (disk_file_reopen(&old, fd, path, &changed, e) < 0)
+		return -1;
+	b->file = changed;
+	if (changed.fd != old.fd) {
+		errno = tell_engines(b);
+		if (errno != 0) {
+			(void)verr_os(e, "give %s to io_uring", path);
+			b->file = old;
+			(void)tell_engines(b);
+			disk_file_close(&changed);
+			return -1;
+		}
+		disk_file_close(&old);
+	}
 	b->limits.sectors = b->medium->size / BLOCK_SECTOR;
 	b->config = offer_config(b->medium, b->nqueues);
 	vdev_config_changed(&b->dev);
 	return 0;
 }
 
-int block_change_file(struct block *b, const char *path, struct verr *e)
+int block_change_file(struct block *b, int fd, const char *path, struct verr *e)
 {
 	int r;
 
 	/* A driver that resets the device meanwhile waits. */
 	(void)pthread_mutex_lock(&b->dev.lock);
 	vdev_pause(&b->dev);
-	r = change_file(b, path, e);
+	r = change_file(b, fd, path, e);
 	vdev_resume(&b->dev);
 	(void)pthread_mutex_unlock(&b->dev.lock);
 	return r;

@@ -45,7 +45,7 @@ V_MUST_CHECK int block_new(const struct block_options *options, struct block **o
  * the driver is told. What is in flight is done first. Loop's thread; after a fault nothing has
  * changed.
  */
-V_MUST_CHECK int block_change_file(struct block *block, const char *path, struct verr *e);
+V_MUST_CHECK int block_change_file(struct block *block, int fd, const char *path, struct verr *e);
 
 /* Other limits, from now on. Any thread. */
 void block_change_limits(struct block *block, struct block_rate bytes, struct block_rate ops);

@@ -77,6 +77,7 @@ static int setup(void **state)
 	assert_ok(loop_new(&f->loop, &e), &e);
 	assert_ok(loop_timer_init(&f->timer, f->loop, on_timer, f, &e), &e);
 	assert_ok(workers_new(3, &f->workers, &e), &e);
+	assert_ok(workers_start(f->workers, NULL, &e), &e);
 	(void)strcpy(f->path, "/tmp/volt-block-XXXXXX");
 	fd = mkostemp(f->path, O_CLOEXEC);
 	assert_true(fd >= 0);

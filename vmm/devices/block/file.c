@@ -39,9 +39,9 @@ static int try_lock(int fd, bool readonly)
 	return r;
 }
 
-static int lock(int fd, const char *path, bool readonly, struct verr *e)
+static int lock(int fd, const char *path, bool readonly, bool look, struct verr *e)
 {
-	char owner[LOCK_OWNER_MAX];
+	char owner[LOCK_OWNER_MAX] = "";
 
 	if (try_lock(fd, readonly) == 0)
 		return 0;
@@ -51,7 +51,8 @@ static int lock(int fd, const char *path, bool readonly, struct verr *e)
 			 strerror(errno));
 		return 0;
 	}
-	lock_owner(fd, owner);
+	if (look)
+		lock_owner(fd, owner);
 	return verr_invalid(e,
 			    "%s: in use%s%s; a disk that is written to belongs to one machine: "
 			    "end it, or use a copy, or readonly=on in both",
@@ -181,19 +182,14 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 
 static const struct disk_medium_class file_class = {.run = run, .read_now = read_now};
 
-int disk_file_open(const char *path, bool readonly, struct disk_file *out, struct verr *e)
+/* `look`: who has it locked may be looked up. */
+static int take(int descriptor, const char *path, bool readonly, bool look, struct disk_file *out,
+		struct verr *e)
 {
-	struct disk_file f = {.medium = {.class = &file_class, .readonly = readonly}};
-	/* Not blocking: a FIFO must be refused, not waited for. */
-	auto_fd fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	auto_fd fd = descriptor;
+	struct disk_file f = {.medium = {.class = &file_class, .readonly = readonly}, .fd = fd};
 
-	if (fd < 0 && !readonly && (errno == EACCES || errno == EROFS || errno == EPERM))
-		return verr_invalid_os(e, "cannot write to %s (readonly=on needs no right to)",
-				       path);
-	if (fd < 0)
-		return verr_invalid_os(e, "cannot open %s", path);
-	f.fd = fd;
-	if (inspect(&f, path, e) < 0 || lock(fd, path, readonly, e) < 0)
+	if (inspect(&f, path, e) < 0 || lock(fd, path, readonly, look, e) < 0)
 		return -1;
 	(void)fcntl(fd, F_SETFL, 0);
 	f.fd = fd_take(&fd);
@@ -201,29 +197,38 @@ int disk_file_open(const char *path, bool readonly, struct disk_file *out, struc
 	return 0;
 }
 
-static bool is_same(int fd, const char *path)
+int disk_file_open(const char *path, bool readonly, struct disk_file *out, struct verr *e)
 {
-	struct stat a, b;
+	/* Not blocking: a FIFO must be refused, not waited for. */
+	int fd = open(path, DISK_FILE_FLAGS(readonly));
 
-	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	if (fd < 0 && !readonly && (errno == EACCES || errno == EROFS || errno == EPERM))
+		return verr_invalid_os(e, "cannot write to %s (readonly=on needs no right to)",
+				       path);
+	if (fd < 0)
+		return verr_invalid_os(e, "cannot open %s", path);
+	return take(fd, path, readonly, true, out, e);
 }
 
-int disk_file_change(struct disk_file *f, const char *path, struct verr *e)
+static bool is_same(int a, int b)
 {
-	struct disk_file changed = *f;
+	struct stat sa, sb;
 
-	/* It cannot be opened again: this machine has it locked. */
-	if (is_same(f->fd, path)) {
-		if (inspect(&changed, path, e) < 0)
-			return -1;
-	} else {
-		if (disk_file_open(path, f->medium.readonly, &changed, e) < 0)
-			return -1;
-		disk_file_close(f);
-	}
-	*f = changed;
-	return 0;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+int disk_file_reopen(const struct disk_file *f, int descriptor, const char *path,
+		     struct disk_file *out, struct verr *e)
+{
+	auto_fd fd = descriptor;
+
+	/* In a sandbox nobody can be looked up. */
+	if (fd >= 0 && !is_same(f->fd, fd))
+		return take(fd_take(&fd), path, f->medium.readonly, false, out, e);
+	/* What this machine has locked it cannot lock again. */
+	*out = *f;
+	return inspect(out, path, e);
 }
 
 void disk_file_close(struct disk_file *f)

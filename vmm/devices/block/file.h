@@ -26,11 +26,15 @@ struct disk_file {
 V_MUST_CHECK int disk_file_open(const char *path, bool readonly, struct disk_file *out,
 				struct verr *e);
 
+/* How a file of a disk is opened. */
+#define DISK_FILE_FLAGS(readonly) (((readonly) ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK)
+
 /*
- * The file of this path in place of the one that is open, or what has become of that one's size
- * where it is the same. Nothing is in flight. After a fault it is as it was.
+ * What a disk would be with another file behind it: the one that is open as `fd` (taken; `path`
+ * names it), locked; or, where that is the same or `fd` is -1, with what has become of its size.
  */
-V_MUST_CHECK int disk_file_change(struct disk_file *file, const char *path, struct verr *e);
+V_MUST_CHECK int disk_file_reopen(const struct disk_file *file, int fd, const char *path,
+				  struct disk_file *out, struct verr *e);
 void disk_file_close(struct disk_file *file);
 
 /* Take the first `len` bytes off an operation's buffers: they are done. */

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 
 #include "base/thread.h"
+#include "vmm/sandbox/sandbox.h"
 
 #define STACK_BYTES KIB(256) /* expanding and hashing chunks takes some */
 
@@ -15,7 +16,8 @@ struct workers {
 	pthread_cond_t more;
 	struct job *first, **last; /* lock */
 	bool end;                  /* lock */
-	unsigned count;
+	struct sandbox *sandbox;
+	unsigned wanted, count;
 	pthread_t threads[];
 };
 
@@ -38,19 +40,22 @@ static struct job *take(struct workers *w)
 
 static void *worker_main(void *arg)
 {
+	struct workers *w = arg;
 	struct job *job;
 
 	(void)prctl(PR_SET_NAME, "worker");
-	while ((job = take(arg)) != NULL)
+	sandbox_filter_thread(w->sandbox, SANDBOX_WORKER);
+	while ((job = take(w)) != NULL)
 		job->run(job);
 	return NULL;
 }
 
-static int start(struct workers *w, unsigned threads, struct verr *e)
+int workers_start(struct workers *w, struct sandbox *sandbox, struct verr *e)
 {
 	const struct thread_options options = {.main = worker_main, .arg = w, .stack = STACK_BYTES};
 
-	for (; w->count < threads; w->count++)
+	w->sandbox = sandbox;
+	for (; w->count < w->wanted; w->count++)
 		if (thread_start(&w->threads[w->count], &options, e) < 0)
 			return verr_note(e, "worker %u", w->count);
 	return 0;
@@ -65,10 +70,7 @@ int workers_new(unsigned threads, struct workers **out, struct verr *e)
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->more, NULL);
 	w->last = &w->first;
-	if (start(w, threads, e) < 0) {
-		(void)workers_free(w);
-		return -1;
-	}
+	w->wanted = threads;
 	*out = w;
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/verr.h"
 
+struct sandbox;
 struct workers;
 
 /* A piece of work; embedded in whatever it is about, which lives until `run` has returned. */
@@ -13,7 +14,9 @@ struct job {
 	struct job *next;
 };
 
+/* The pool, then its threads, confined by `sandbox` (NULL: by nothing). */
 V_MUST_CHECK int workers_new(unsigned threads, struct workers **out, struct verr *e);
+V_MUST_CHECK int workers_start(struct workers *w, struct sandbox *sandbox, struct verr *e);
 struct workers *workers_free(struct workers *w); /* no work is left; accepts NULL, returns NULL */
 
 /* Any thread. The first that comes is the first that is begun. */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Folders that are held since before the sandbox, and the one way to open a file after it: by
+ * openat2() beneath one of them, through no link.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "vmm/sandbox/layers.h"
+
+int folders_open(struct sandbox *s, struct verr *e)
+{
+	const char *text = s->config->live_dir;
+
+	while (text != NULL && *text != '\0') {
+		struct live_folder *f = &s->live[s->nlive];
+		size_t len = strcspn(text, ":");
+
+		if (s->nlive == ARRAY_LEN(s->live))
+			return verr_invalid(e, "--live-dir: more than %zu folders",
+					    ARRAY_LEN(s->live));
+		f->path = strndup(text, len);
+		if (f->path == NULL)
+			return verr_host(e, "out of memory");
+		f->fd = open(f->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (f->fd < 0)
+			return verr_invalid_os(e, "--live-dir: cannot open %s", f->path);
+		s->nlive++;
+		text += len + (text[len] == ':');
+	}
+	return 0;
+}
+
+void folders_close(struct sandbox *s)
+{
+	while (s->nlive > 0) {
+		struct live_folder *f = &s->live[--s->nlive];
+
+		fd_close(&f->fd);
+		free(f->path);
+	}
+}
+
+/* The folder that a path begins with; `*rest` is what follows. */
+static const struct live_folder *folder_of(const struct sandbox *s, const char *path,
+					   const char **rest)
+{
+	for (size_t i = 0; i < s->nlive; i++) {
+		size_t len = strlen(s->live[i].path);
+
+		*rest = path;
+		if (strcmp(s->live[i].path, ".") == 0 && *path != '/')
+			return &s->live[i];
+		while (len > 0 && s->live[i].path[len - 1] == '/')
+			len--;
+		if (strncmp(path, s->live[i].path, len) != 0 || path[len] != '/')
+			continue;
+		*rest = path + len + strspn(path + len, "/");
+		return &s->live[i];
+	}
+	return NULL;
+}
+
+bool sandbox_can_open(const struct sandbox *s, const char *path)
+{
+	const char *rest;
+
+	return s == NULL || !s->entered || folder_of(s, path, &rest) != NULL;
+}
+
+int sandbox_open(const struct sandbox *s, const char *path, int flags, struct verr *e)
+{
+	struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+					  RESOLVE_NO_MAGICLINKS};
+	const struct live_folder *folder;
+	const char *rest;
+	int fd;
+
+	if (s == NULL || !s->entered) {
+		fd = open(path, flags | O_CLOEXEC);
+		return fd < 0 ? verr_invalid_os(e, "cannot open %s", path) : fd;
+	}
+	folder = folder_of(s, path, &rest);
+	if (folder == NULL)
+		return verr_invalid(
+			e,
+			"%s: the sandbox has no way to it; expected a path in a folder of "
+			"--live-dir",
+			path);
+	fd = (int)syscall(SYS_openat2, folder->fd, rest, &how, sizeof(how));
+	if (fd < 0 && (errno == ELOOP || errno == EXDEV))
+		return verr_invalid(
+			e,
+			"%s: leads through a link, or out of --live-dir %s; expected the "
+			"file itself",
+			path, folder->path);
+	return fd < 0 ? verr_invalid_os(e, "cannot open %s", path) : fd;
+}
+
+void sandbox_keep_folder(struct sandbox *s, int fd)
+{
+	s->remove_fd = fd;
+}
+
+void sandbox_reserve(struct sandbox *s, unsigned descriptors)
+{
+	s->reserve += descriptors;
+}
