@@ -123,6 +123,7 @@ def test_metrics_are_prometheus(vm):
     subprocess.run(["promtool", "check", "metrics"], input=text, check=True)
     assert b'volt_machine_state{state="running"} 1\n' in text
     assert b'volt_virtio_accesses_total{device="rng"}' in text
+    assert b'volt_sandbox_in_force{part="no_new_privs"} 1\n' in text
 
 
 def test_configuration_is_told_and_cannot_change(vm):

@@ -144,6 +144,19 @@ static void write_state(FILE *out, const struct machine *m)
 			machine_state(m) == (enum machine_state)s);
 }
 
+static void write_sandbox(FILE *out, const struct machine *m)
+{
+	const char *name;
+	bool in_force;
+
+	if (m->sandbox == NULL)
+		return;
+	head(out, "sandbox_in_force", "gauge",
+	     "1 for what the kernel says of the sandbox is in force");
+	for (size_t i = 0; (name = sandbox_part(m->sandbox, i, &in_force)) != NULL; i++)
+		fprintf(out, "volt_sandbox_in_force{part=\"%s\"} %d\n", name, in_force);
+}
+
 void machine_write_prometheus(const struct machine *m, FILE *out)
 {
 	write_state(out, m);
@@ -159,5 +172,6 @@ void machine_write_prometheus(const struct machine *m, FILE *out)
 		     log_dropped());
 	write_exits(out, m);
 	write_timeline(out, m);
+	write_sandbox(out, m);
 	write_groups(out, m);
 }

@@ -301,6 +301,14 @@ void sandbox_log(const struct sandbox *s)
 			 refused);
 }
 
+const char *sandbox_part(const struct sandbox *s, size_t index, bool *in_force)
+{
+	if (index >= PARTS)
+		return NULL;
+	*in_force = (s->parts >> index & 1) != 0;
+	return part_names[index];
+}
+
 void sandbox_write_metrics(const struct sandbox *s, FILE *out)
 {
 	const char *comma = "";

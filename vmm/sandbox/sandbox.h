@@ -95,6 +95,9 @@ void sandbox_describe(const struct sandbox *sandbox, char in_force[static SANDBO
 /* Log it. */
 void sandbox_log(const struct sandbox *sandbox);
 
+/* The name of part `index` of the layers, and whether it is in force; NULL behind the last. */
+const char *sandbox_part(const struct sandbox *sandbox, size_t index, bool *in_force);
+
 /* The same as a JSON object. */
 void sandbox_write_metrics(const struct sandbox *sandbox, FILE *out);
 
