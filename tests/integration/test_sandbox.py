@@ -105,6 +105,7 @@ def test_a_layer_that_is_required(anywhere, world, layer):
     (["--sandbox-skip", "seccomp,"], ['unknown layer ""']),
     (["--sandbox-require", "all"], ['unknown layer "all"', "seccomp, landlock"]),
     (["--sandbox", "off", "--uid", "1000"], ["--uid", "--sandbox on"]),
+    (["--new-pid-ns", "--net", "backend=macvtap,parent=lo"], ["--new-pid-ns", "parent=lo"]),
     (["--pids-max", "9"], ["--pids-max", "--cgroup"]),
     (["--io-max", "8:0,rbps=1"], ["--io-max", "--cgroup"]),
     (["--cgroup", "a", "--memory-max", "64M"], ["--memory-max", "--memory"]),
@@ -182,6 +183,21 @@ def test_becomes_another_user(anywhere):
 
 
 @as_root
+@pytest.mark.parametrize("skipped", ["capabilities,namespaces", "seccomp,landlock,capabilities,namespaces,limits"])
+def test_becomes_another_user_without_the_layers_that_follow(anywhere, skipped):
+    with volt.Vm("--cmdline", "!", "--uid", "4242", "--gid", "4243", "--sandbox-skip", skipped) as vm:
+        vm.wait_for()
+        status = status_of(vm.pid)
+        assert status["Uid"].split() == ["4242"] * 4 and status["Gid"].split() == ["4243"] * 4
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+
+
+@as_root
+def test_another_user_has_a_group_of_his_own(here):
+    assert_fault(volt.run("--uid", "4242"), STATUS_CONFIGURATION, "--uid 4242: expected --gid")
+
+
+@as_root
 def test_finds_its_tap_in_a_network_namespace(anywhere):
     """In the one that is named, and is in none of its own when the guest runs."""
     name = f"volt{os.getpid()}"
@@ -214,8 +230,14 @@ class TestPidNamespace:
             result = vm.finish()
         assert result.status == STATUS_FAILED and "ended by force" in result.err, result
 
-    def test_its_end_by_force_is_the_monitors(self):
-        with volt.Vm("--cmdline", "!", *self.OPTIONS) as vm:
+    def test_starter_that_ignores_the_end_of_children(self):
+        """That is inherited, and would keep the end from whoever waits for it."""
+        ignore = ["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"]
+        assert volt.do(volt.POWEROFF, *self.OPTIONS, prefix=ignore).status == 0
+
+    @pytest.mark.parametrize("user", [[], ["--uid", "4242", "--gid", "4243"]] if os.geteuid() == 0 else [[]])
+    def test_its_end_by_force_is_the_monitors(self, user):
+        with volt.Vm("--cmdline", "!", *self.OPTIONS, *user) as vm:
             vm.wait_for()
             child = pathlib.Path(f"/proc/{vm.pid}/task/{vm.pid}/children").read_text().split()
             assert len(child) == 1

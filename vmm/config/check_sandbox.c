@@ -160,10 +160,28 @@ static int check_user(const struct config *c, struct verr *e)
 		return verr_invalid(e, "%s: expected --sandbox on, which it is part of", flag);
 	if (geteuid() != 0)
 		return verr_invalid(e, "%s: only root can become another user", flag);
+	/* A user that keeps root's group reaches what that may. */
+	if (c->gid == 0)
+		return verr_invalid(e, "--uid %u: expected --gid, too", c->uid);
+	return 0;
+}
+
+/* The process that removes a macvtap would be ended with all others of the namespace. */
+static int check_pid_namespace(const struct config *c, struct verr *e)
+{
+	for (size_t i = 0; c->new_pid_ns && i < c->nets.count; i++)
+		if (config_nets(c)[i].parent != NULL)
+			return verr_invalid(e,
+					    "--new-pid-ns: --net parent=%s: a macvtap that is made "
+					    "could not be removed after an end by force; expected "
+					    "one that is there, by tap=",
+					    config_nets(c)[i].parent);
 	return 0;
 }
 
 int config_check_sandbox(const struct config *c, struct verr *e)
 {
-	return check_layers(c, e) < 0 || check_cgroup(c, e) < 0 ? -1 : check_user(c, e);
+	return check_layers(c, e) < 0 || check_cgroup(c, e) < 0 || check_user(c, e) < 0
+		       ? -1
+		       : check_pid_namespace(c, e);
 }

@@ -56,8 +56,9 @@ struct live_folder {
 
 struct sandbox {
 	const struct config *config;
-	bool forked;  /* --new-pid-ns has been done */
-	bool entered; /* no path leads anywhere any more */
+	bool forked;     /* --new-pid-ns has been done */
+	bool no_seccomp; /* the host has no filters */
+	bool entered;    /* no path leads anywhere any more */
 	struct live_folder live[LIVE_FOLDERS_MAX];
 	size_t nlive;
 	int remove_fd;      /* borrowed: files may be removed from it; -1 */
@@ -92,6 +93,9 @@ V_MUST_CHECK int cgroup_join(const struct config *c, struct verr *e);
 /* pidns.c: as sandbox_begin() */
 V_MUST_CHECK int pidns_enter(int *status, struct verr *e);
 
+/* In the child: end when the one outside does. To be said again after a change of user. */
+void pidns_end_with_parent(void);
+
 /* folders.c */
 V_MUST_CHECK int folders_open(struct sandbox *s, struct verr *e);
 void folders_close(struct sandbox *s);
@@ -107,6 +111,9 @@ void landlock_enter(struct sandbox *s);
 
 /* privileges.c */
 V_MUST_CHECK int privileges_become(const struct config *c, struct verr *e);
+
+/* What became of --uid's capabilities, where no layer drops them. */
+V_MUST_CHECK int privileges_forget(const struct config *c, struct verr *e);
 V_MUST_CHECK int privileges_renounce(struct sandbox *s, struct verr *e);
 void privileges_drop(struct sandbox *s);
 void privileges_read_back(struct sandbox *s);

@@ -90,6 +90,11 @@ static int stay_outside(pid_t child, const sigset_t *signals)
 	}
 }
 
+void pidns_end_with_parent(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
 int pidns_enter(int *status, struct verr *e)
 {
 	sigset_t signals, before;
@@ -102,6 +107,8 @@ int pidns_enter(int *status, struct verr *e)
 	for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
 		(void)sigaddset(&signals, forwarded[i]);
 	(void)sigprocmask(SIG_BLOCK, &signals, &before);
+	/* Ignored, as whoever started this may have it, the child's end would not be told. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	child = fork();
 	if (child < 0)
 		return verr_os(e, "--new-pid-ns");
@@ -109,8 +116,7 @@ int pidns_enter(int *status, struct verr *e)
 		*status = stay_outside(child, &signals);
 		return 1;
 	}
-	/* Whoever ends the one outside by force means the monitor. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	pidns_end_with_parent();
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	return 0;
 }

@@ -54,6 +54,16 @@ int privileges_become(const struct config *c, struct verr *e)
 	return set_caps(&caps) < 0 ? verr_os(e, "keep capabilities over --uid") : 0;
 }
 
+/* What --uid has kept for the namespaces, and nobody drops as a layer. */
+int privileges_forget(const struct config *c, struct verr *e)
+{
+	const struct caps none = {{{0}}};
+
+	if (c->uid == 0)
+		return 0;
+	return set_caps(&none) < 0 ? verr_os(e, "drop capabilities after --uid") : 0;
+}
+
 int privileges_renounce(struct sandbox *s, struct verr *e)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -170,16 +170,32 @@ static void open_mirrors(struct sandbox *s)
 	namespaces_remember(s);
 }
 
+/* Another user's process is no longer told of its parent's end. */
+static int become(struct sandbox *s, struct verr *e)
+{
+	if (privileges_become(s->config, e) < 0)
+		return -1;
+	if (s->forked)
+		pidns_end_with_parent();
+	return 0;
+}
+
+/* --uid and --gid hold without any layer, too. */
+static int enter_as_user(struct sandbox *s, struct verr *e)
+{
+	return become(s, e) < 0 ? -1 : privileges_forget(s->config, e);
+}
+
 int sandbox_enter(struct sandbox *s, struct verr *e)
 {
 	bool limits = sandbox_wants(s, SANDBOX_LIMITS);
 
 	if (s->layers == 0)
-		return 0;
+		return enter_as_user(s, e);
 	s->entered = true;
 	open_mirrors(s);
 	limits_measure(s);
-	if (privileges_become(s->config, e) < 0 || privileges_renounce(s, e) < 0)
+	if (become(s, e) < 0 || privileges_renounce(s, e) < 0)
 		return -1;
 	if (sandbox_wants(s, SANDBOX_NAMESPACES))
 		namespaces_enter(s);
@@ -187,13 +203,14 @@ int sandbox_enter(struct sandbox *s, struct verr *e)
 		landlock_enter(s);
 	if (sandbox_wants(s, SANDBOX_CAPABILITIES))
 		privileges_drop(s);
+	else if (privileges_forget(s->config, e) < 0)
+		return -1;
 	namespaces_read_back(s);
 	privileges_read_back(s);
 	fd_close(&s->namespaces_fd);
 	if (limits)
 		limits_enter(s);
-	if (sandbox_wants(s, SANDBOX_SECCOMP) && seccomp_probe(s) < 0)
-		s->layers &= ~(1U << SANDBOX_SECCOMP);
+	s->no_seccomp = sandbox_wants(s, SANDBOX_SECCOMP) && seccomp_probe(s) < 0;
 	return check_required(s, s->required & ~(1U << SANDBOX_SECCOMP), e);
 }
 
@@ -211,12 +228,18 @@ const char *sandbox_thread_name(void)
 	return thread_names[this_thread];
 }
 
+/* Wanted, and to be had. */
+static bool filters(const struct sandbox *s)
+{
+	return sandbox_wants(s, SANDBOX_SECCOMP) && !s->no_seccomp;
+}
+
 void sandbox_filter_thread(struct sandbox *s, enum sandbox_thread thread)
 {
 	if (s == NULL)
 		return;
 	this_thread = thread;
-	if (sandbox_wants(s, SANDBOX_SECCOMP)) {
+	if (filters(s)) {
 		if (seccomp_install(s, thread) < 0) {
 			log_error(LOG_SANDBOX, "a thread has no filter: %s", strerror(errno));
 			_exit(1);
@@ -243,7 +266,7 @@ int sandbox_filter_main(struct sandbox *s, struct verr *e)
 	if (s == NULL)
 		return 0;
 	this_thread = SANDBOX_MAIN;
-	if (sandbox_wants(s, SANDBOX_SECCOMP)) {
+	if (filters(s)) {
 		if (seccomp_install(s, SANDBOX_MAIN) < 0)
 			return verr_os(e, "install a seccomp filter");
 		atomic_fetch_add(&s->filtered, 1);
