@@ -169,7 +169,7 @@ def all_of(runs):
 def check_killed(target, world, thread, attack, *options):
     outcome, result = target.attack(world, thread, attack, *options)
     assert outcome == "killed", (attack, result)
-    assert re.search(rf"sandbox: a {thread} thread made system call \d+ \(\w+\), which its filter does not have: "
+    assert re.search(rf"sandbox: a {thread} thread made system call \d+ \(\w+; second argument (0x)?[0-9a-f]+\), which its filter does not have: "
                      "killed$", result.err, re.M), (attack, result)
 
 

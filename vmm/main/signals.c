@@ -35,9 +35,8 @@ static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
  */
 static void on_fatal(int number, siginfo_t *info, void *context)
 {
-	(void)context;
 	if (number == SIGSYS)
-		sandbox_explain(info);
+		sandbox_explain(info, context);
 	console_restore(fatal_console);
 	if (number == SIGSYS) {
 		sandbox_die(); /* without a filter there is another way */

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
+#include <linux/sockios.h>
 #include <linux/vhost.h>
 #include <sched.h>
 #include <seccomp.h>

@@ -24,6 +24,7 @@
 #define VOLT_VMM_SANDBOX_SANDBOX_H
 
 #include <signal.h>
+#include <ucontext.h>
 #include <stdio.h>
 
 #include "base/verr.h"
@@ -105,7 +106,7 @@ void sandbox_write_metrics(const struct sandbox *sandbox, FILE *out);
  * In a handler of SIGSYS: log which thread made which call, if a filter was the reason. Safe in a
  * signal handler.
  */
-void sandbox_explain(const siginfo_t *info);
+void sandbox_explain(const siginfo_t *info, const ucontext_t *context);
 
 /* Die of SIGSYS; returns in a thread that has no filter. */
 void sandbox_die(void);

@@ -40,7 +40,7 @@ int seccomp_install(const struct sandbox *s, enum sandbox_thread thread)
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
-void sandbox_explain(const siginfo_t *info)
+void sandbox_explain(const siginfo_t *info, const ucontext_t *context)
 {
 	const char *name = NULL;
 
@@ -49,8 +49,10 @@ void sandbox_explain(const siginfo_t *info)
 	if (info->si_syscall >= 0 && (size_t)info->si_syscall < filter_call_count)
 		name = filter_call_names[info->si_syscall];
 	log_error(LOG_SANDBOX,
-		  "a %s thread made system call %d (%s), which its filter does not have: killed",
-		  sandbox_thread_name(), info->si_syscall, name != NULL ? name : "unknown");
+		  "a %s thread made system call %d (%s; second argument %#llx), which its filter "
+		  "does not have: killed",
+		  sandbox_thread_name(), info->si_syscall, name != NULL ? name : "unknown",
+		  (unsigned long long)context->uc_mcontext.gregs[REG_RSI]);
 }
 
 void sandbox_die(void)
