@@ -26,7 +26,7 @@ static void check(const struct dhcp_reply *reply)
 		must(setup->server[i].family == AF_INET);
 	if (reply->type == DHCP_NAK)
 		return;
-	must(setup->own.family == AF_INET && reply->lease > 0);
+	must(setup->own.family == AF_INET && reply->lease > 0 && reply->renew > 0);
 	must(setup->own.bytes[0] != 0 && setup->own.bytes[0] != 127 && setup->own.bytes[0] < 224);
 }
 

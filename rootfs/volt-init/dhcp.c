@@ -36,6 +36,10 @@
 #define RENEW_MS 60000
 #define RENEW_MIN_MS 500
 
+/* After a lost lease; such losses are said no more often than this. */
+#define LOST_MS 1000
+#define LOST_SAID_MS 60000
+
 #define MTU_MIN 576
 
 struct client {
@@ -47,6 +51,7 @@ struct client {
 	uint8_t mac[6];
 	int64_t asked_ms; /* the first time */
 	struct dhcp_reply lease;
+	struct address_setup named; /* its name servers are in resolv.conf */
 };
 
 static int64_t now_ms(void)
@@ -180,10 +185,11 @@ static bool acquire(struct client *client)
 static void set_mtu(const struct client *client)
 {
 	struct ifreq request = {.ifr_mtu = client->lease.mtu};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd;
 
 	if (client->lease.mtu < MTU_MIN)
 		return;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", client->name);
 	if (fd < 0 || ioctl(fd, SIOCSIFMTU, &request) < 0)
 		say_step(client->debug, "%s: no MTU of %d: %s", client->name, client->lease.mtu,
@@ -207,7 +213,41 @@ static void apply(struct client *client)
 	else
 		say_step(client->debug, "%s has %s/%u by DHCP", client->name, address,
 			 setup->prefix);
-	resolv_write(setup, client->servers);
+	resolv_write(setup, &client->named, client->servers);
+	if (setup->servers > 0)
+		client->named = *setup;
+}
+
+static bool same_address(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool same_setup(const struct dhcp_reply *a, const struct dhcp_reply *b)
+{
+	bool same = a->mtu == b->mtu && a->setup.prefix == b->setup.prefix &&
+		    a->setup.servers == b->setup.servers &&
+		    same_address(&a->setup.own, &b->setup.own) &&
+		    same_address(&a->setup.gateway, &b->setup.gateway);
+
+	for (size_t i = 0; same && i < a->setup.servers; i++)
+		same = same_address(&a->setup.server[i], &b->setup.server[i]);
+	return same;
+}
+
+/* The lease goes on, perhaps with another network around the same address. */
+static void go_on(struct client *client, const struct dhcp_reply *lease)
+{
+	struct dhcp_reply old = client->lease;
+
+	client->lease = *lease;
+	if (same_setup(&old, lease))
+		return;
+	/* What differs in its prefix would be another address; and its routes go with it. */
+	if (old.setup.prefix != lease->setup.prefix ||
+	    !same_address(&old.setup.gateway, &lease->setup.gateway))
+		(void)netlink_delete_address(client->index, &old.setup);
+	apply(client);
 }
 
 /* The start goes on. */
@@ -250,10 +290,9 @@ static bool ask_again(struct client *client, int64_t milliseconds, bool *answere
 	close(fd);
 	if (!*answered)
 		return true;
-	if (reply.type == DHCP_NAK ||
-	    memcmp(&reply.setup.own, &client->lease.setup.own, sizeof(reply.setup.own)) != 0)
+	if (reply.type == DHCP_NAK || !same_address(&reply.setup.own, &client->lease.setup.own))
 		return false;
-	client->lease = reply;
+	go_on(client, &reply);
 	return true;
 }
 
@@ -314,8 +353,22 @@ static bool find_mac(struct client *client)
 	return found;
 }
 
+static void lose(struct client *client, int64_t *said_ms)
+{
+	if (*said_ms == 0 || now_ms() - *said_ms >= LOST_SAID_MS) {
+		say("volt.ip: %s has lost the address that DHCP gave it; asking for another",
+		    client->name);
+		*said_ms = now_ms();
+	}
+	(void)netlink_delete_address(client->index, &client->lease.setup);
+	/* A server that gives and takes at once gets no flood out of us. */
+	sleep_until(now_ms() + LOST_MS);
+}
+
 static void run(struct client *client)
 {
+	int64_t said_ms = 0;
+
 	if (!find_mac(client))
 		return;
 	while (acquire(client)) {
@@ -326,9 +379,7 @@ static void run(struct client *client)
 		keep(client);
 		if (client->lease.lease == DHCP_FOR_EVER)
 			return;
-		say("volt.ip: %s has lost the address that DHCP gave it; asking for another",
-		    client->name);
-		(void)netlink_delete_address(client->index, &client->lease.setup);
+		lose(client, &said_ms);
 	}
 }
 

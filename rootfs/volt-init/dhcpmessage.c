@@ -260,6 +260,9 @@ static void complete_times(struct dhcp_reply *reply)
 		reply->rebind = lease - lease / 8;
 	if (reply->renew == 0 || reply->renew > reply->rebind)
 		reply->renew = reply->rebind < lease / 2 ? reply->rebind : lease / 2;
+	/* Half of a second is none, and would be asked for without a pause. */
+	if (reply->renew == 0)
+		reply->renew = reply->rebind;
 }
 
 bool dhcp_parse(const uint8_t *packet, size_t size, struct dhcp_reply *reply)

@@ -144,7 +144,8 @@ static void times_are_in_order(void **state)
 		uint32_t lease, renew, rebind;
 	} rows[] = {
 		{"\x33\x04\xff\xff\xff\xff", 6, DHCP_FOR_EVER, 0x7fffffff, 0xe0000000},
-		{"\x33\x04\0\0\0\x01", 6, 1, 0, 1},
+		{"\x33\x04\0\0\0\x01", 6, 1, 1, 1},
+		{"\x33\x04\0\0\0\x02", 6, 2, 1, 2},
 		{"\x33\x04\0\0\0\x64\x3a\x04\0\0\x01\0", 12, 100, 50, 88},
 		{"\x33\x04\0\0\0\x64\x3b\x04\0\0\0\x0a", 12, 100, 10, 10},
 		{"\x33\x02\0\x64\x3a\x01\x01", 7, 86400, 43200, 75600},

@@ -9,13 +9,14 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUSYBOX = "/bin/busybox"
 APPLETS = ("sh ls wc cat ps sleep echo kill id tty stty mount poweroff reboot halt grep env printf od "
-           "true false setsid mkdir dd head seq sync test stat readlink chmod usleep pwd").split()
+           "true false setsid mkdir dd head seq sync test stat readlink chmod usleep pwd ip").split()
 PLAIN = b"_./:=@,+-"
 
 
@@ -79,16 +80,18 @@ mount -t proc proc proc
 mount --bind cmdline proc/cmdline; rm -f cmdline
 for node in null zero full random urandom tty; do : > dev/$node; mount --bind /dev/$node dev/$node; done
 : > dev/console; mount --bind "$2" dev/console
+[ -z "$5" ] || "$5" "$6" "$PWD"
 [ -z "$4" ] || exec <&- >&- 2>&-
 exec env -i HOME=/ TERM=linux $3 "$(command -v chroot || echo /usr/sbin/chroot)" . /init
 """
 
 
 class Namespaces:
-    """volt-init as PID 1 of new namespaces, on a pseudo terminal. Needs no privilege."""
+    """volt-init as PID 1 of new namespaces, on a pseudo terminal. Needs no privilege. `before` is a Python program that
+    is started first, with the root directory as its argument, and has to leave a process behind if it is to go on."""
 
     def __init__(self, cmdline, files=None, shell=True, environ="", closed=False,
-                 limit=30):
+                 limit=30, before=None):
         self.directory = tempfile.TemporaryDirectory(prefix="volt-init-")
         root = self.directory.name
         populate(root, dict(files or {}), shell)
@@ -97,7 +100,8 @@ class Namespaces:
         self.started, self.limit, self.output = time.monotonic(), limit, b""
         self.process = subprocess.Popen(
             ["unshare", "-Urpfmnu", "-C", "--", "/bin/sh", "-c", WORLD, "world", root,
-             os.ttyname(slave), environ, "closed" if closed else ""],
+             os.ttyname(slave), environ, "closed" if closed else "",
+             *((sys.executable, before) if before else ("", ""))],
             stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
         os.close(slave)
 

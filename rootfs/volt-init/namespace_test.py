@@ -2,12 +2,15 @@
 """volt-init as PID 1 of a PID namespace: everything that does not need a kernel of its own."""
 
 import json
+import pathlib
 import struct
 import subprocess
 
 import pytest
 
 from harness import Namespaces, binary, encode, in_namespaces
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 STATUSES = {
     "zero": ("exit 0", 0),
@@ -398,6 +401,25 @@ def test_loopback_is_up():
 def test_addresses_that_do_not_work_cost_a_line(option, expected):
     ended = in_namespaces(["sh", "-c", "exit 9"], cmdline=option)
     assert ended.status == 9 and ended.own_lines() == [expected]
+
+
+def test_dhcp_leases_that_are_lost_and_change():
+    """What the interface and resolv.conf look like after each lease: what the one before left is gone."""
+    script = "until grep -q 10.0.0.8 /etc/resolv.conf; do usleep 50000; done; cat /log /etc/resolv.conf; " \
+             "for p in /proc/[0-9]*; do [ $(cat $p/comm) != volt-dhcp ] || ls -l $p/fd | grep -c socket; done"
+    ended = in_namespaces(["sh", "-c", script], before=str(HERE / "dhcp_leases.py"),
+                          cmdline="volt.ip.eth0=dhcp volt.ip.lo=10.1.0.1/32,,9.9.9.9", limit=60)
+    first = "10.0.0.2/24 via 10.0.0.1 mtu 1500 dns 10.0.0.1 9.9.9.9"
+    assert [line for line in ended.lines() if line.startswith("asked: ")] == [
+        "asked: nothing", f"asked: {first}", "asked: nothing, still named 10.0.0.1 9.9.9.9",
+        f"asked: {first}", "asked: nothing, still named 10.0.0.1 9.9.9.9",
+        "asked: 10.0.0.5/24 via 10.0.0.1 mtu 1500 dns 10.0.0.3 10.0.0.4 9.9.9.9",
+        "asked: 10.0.0.5/16 via 10.0.0.9 mtu 1400 dns 10.0.0.6 9.9.9.9",
+        "asked: nothing, still named 10.0.0.6 9.9.9.9"]
+    lines = ended.lines()
+    named = lines.index("nameserver 10.0.0.8")
+    assert lines[named:named + 3] == ["nameserver 10.0.0.8", "nameserver 9.9.9.9", "1"]  # one socket is of the start
+    assert ended.own_lines() == ["volt-init: volt.ip: eth0 has lost the address that DHCP gave it; asking for another"]
 
 
 def test_root_on_the_command_line_means_nothing_outside_of_an_initramfs():

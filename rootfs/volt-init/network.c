@@ -89,7 +89,7 @@ static void set_up(int fd, struct ip_option *option, bool *servers, bool debug)
 		say("volt.ip: cannot set the gateway: %s", strerror(errno));
 	else
 		say_step(debug, "interface %u has its address", index);
-	resolv_write(&setup, servers);
+	resolv_write(&setup, NULL, servers);
 }
 
 void network_up(struct options *options)

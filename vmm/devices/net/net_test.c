@@ -520,6 +520,8 @@ static void test_link_goes_down(void **state)
 	(void)transmit(f, &h, 100);
 	assert_true(nic_take(f, &f->tx, &used));
 	assert_int_equal(nic_count(f, "tx_dropped"), 1);
+	assert_int_equal(nic_count(f, "tx_packets"), 0);
+	assert_int_equal(nic_count(f, "tx_bytes"), 0);
 	nic_start(f, 0);
 	assert_int_equal(COMMAND_OF(f, 0, 0, 1), VIRTIO_NET_OK);
 }

@@ -35,7 +35,7 @@ static enum send_result send_frame(struct net_tx *tx, size_t len)
 	niov = iov_skip(c->iov, c->nread, sizeof(header), tx->iov + 1) + 1;
 	if (!net_is_up(tx->net)) {
 		counter_add(&tx->net->counters.tx_dropped, 1);
-		return false;
+		return SEND_DROPPED;
 	}
 	do
 		n = b->class->send(b, tx->pair, tx->iov, (int)niov);
