@@ -230,15 +230,14 @@ def test_what_needs_no_call_is_stopped_with_all_layers(target, world):
 
 @whole_worlds
 def test_while_it_waits_to_be_configured(target, world):
-    """Files can be opened then, and passt run, but nothing is made executable or looked into."""
+    """Files can be opened then, and passt run, but no other process is looked into."""
     def waiting(attack):
         env = {**os.environ, "VOLT_ESCAPE": f"waiting:{attack}", "VOLT_ESCAPE_PID": str(target.victim(world))}
         command = [*world.prefix, worlds.program("volt-escape"), "--api-socket", next(target.sockets)]
         done = subprocess.run(list(map(str, command)), capture_output=True, env=env, timeout=60)
         return volt.Result(done.returncode, done.stdout, done.stderr)
 
-    for attack in ("ptrace", "process_vm_readv", "kill", "map_executable", "protect_executable", "keyctl",
-                   "userfaultfd", "hostname", "clock"):
+    for attack in ("ptrace", "process_vm_readv", "kill", "keyctl", "userfaultfd", "hostname", "clock"):
         result = waiting(attack)
         assert result.status == KILLED and "sandbox: a waiting thread made system call" in result.err, (attack, result)
     assert "escape: open=done" in waiting("open").err
@@ -251,6 +250,17 @@ def test_the_call_that_opens_finds_nothing(target, world):
     assert outcome in {"EACCES", "ENOENT"} or (world.name == "poor user" and outcome == "done"), result
     for thread in ("vcpu", "worker"):
         check_killed(target, world, thread, "openat2")
+
+
+@every_world
+def test_no_way_up_from_a_held_folder(target, world):
+    """The socket's and those of --live-dir: a mount of their own stops it, and Landlock does."""
+    for options in ([], [only("namespaces")], [only("landlock")]):
+        for more in [[], ["--uid", "65534", "--gid", "65534"]] if world.name == "root" else [[]]:
+            outcome, result = target.attack(world, "main", "openat2_up", "--api-socket", next(target.sockets),
+                                            "--live-dir", target.folder, *options, *more)
+            open_way = world.name == "poor user" or (world.name == "poor root" and options == [only("landlock")])
+            assert outcome in ({"done"} if open_way else {"EACCES", "ENOENT"}), (options, more, result)
 
 
 def test_numbers_of_another_table_kill(target):

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import volt
+from api import START, Client, wait_for_socket
 from netns import network  # noqa: F401
 from passt_host import passts
 from test_hostile_nets import CTRL_VQ, MRG_RXBUF, Attack
@@ -47,6 +48,21 @@ def test_one_and_its_end(routed):
         vm.send()
         vm.send()
         assert vm.finish().status == 1
+    assert passts(routed) == [] and sockets(routed) == set()
+
+
+def test_one_that_requests_configure(routed, here):
+    """It is run behind the filter of a volt-vmm that waits, and keeps that."""
+    with Vm(*START, kernel=None, prefix=routed.prefix) as vm:
+        wait_for_socket()
+        with Client() as client:
+            assert client.call("PATCH", "/v1/vm/config", {
+                "kernel": str(volt.guest("do")), "cmdline": "!", "nets": [{"backend": "passt", "publish": "8080:80"}]})[0] == 200
+            assert client.act("start") == (200, {"state": "running"})
+            vm.wait_for()
+            assert len(passts(routed)) == 1 and sockets(routed) == {"0.0.0.0:8080"}
+            client.act("kill")
+            assert vm.finish().status == 1
     assert passts(routed) == [] and sockets(routed) == set()
 
 

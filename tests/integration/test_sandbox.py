@@ -14,7 +14,7 @@ import pytest
 
 import volt
 import worlds
-from api import START, Client
+from api import START, Client, wait_for_socket
 from volt import STATUS_CONFIGURATION, STATUS_FAILED, assert_fault
 
 LAYERS = {
@@ -330,6 +330,34 @@ def test_runs_in_a_cgroup():
         for folder in (mount / name / "vm", mount / name):
             volt.wait_until(lambda: not (folder / "cgroup.procs").read_text(), "the cgroup is empty")
             folder.rmdir()
+
+
+@as_root
+def test_a_start_that_failed_in_a_cgroup_can_be_mended(here):
+    """By then the process is in it: the same name is the same cgroup, not one below."""
+    mount, name = cgroup_mount(), f"volt-test-{os.getpid()}"
+    own = [line[4:].strip() for line in open("/proc/self/cgroup") if line.startswith("0::/")]
+    if mount is None or not own:
+        assert_fault(volt.run("--cgroup", "x"), STATUS_CONFIGURATION, "--cgroup")
+        return
+    folder = mount / own[0] / name
+    try:
+        with volt.Vm(*START, kernel=None) as vm:
+            wait_for_socket()
+            with Client() as client:
+                client.call("PATCH", "/v1/vm/config", {"cgroup": name, "kernel": "none"})
+                for _ in range(2):
+                    assert "none: No such file" in client.fault(400, "PUT", "/v1/vm/state", {"action": "start"})
+                client.call("PATCH", "/v1/vm/config", {"kernel": str(volt.guest("do")), "cmdline": "!"})
+                assert client.act("start")[0] == 200
+                vm.wait_for()
+                assert str(vm.pid) in (folder / "cgroup.procs").read_text().split()
+                assert not [path for path in folder.iterdir() if path.is_dir()]
+    finally:
+        for made in (folder / name / name, folder / name, folder):
+            if made.exists():
+                volt.wait_until(lambda: not (made / "cgroup.procs").read_text(), "the cgroup is empty")
+                made.rmdir()
 
 
 def test_hostile_guests_on_the_monitor_as_it_is_shipped():

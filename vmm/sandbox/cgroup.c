@@ -138,18 +138,34 @@ static int set_limits(int folder, const struct config *c, struct verr *e)
 	return set_limit(folder, "--io-max", "io", "io.max", value, e);
 }
 
-int cgroup_join(const struct config *c, struct verr *e)
+/* The first time, for once joined it is another: a start that failed may be tried again. */
+static int remember_own_path(struct sandbox *s, struct verr *e)
 {
+	char own[PATH_MAX];
+
+	if (s->own_cgroup != NULL)
+		return 0;
+	s->own_cgroup = strdup(own_path(own, sizeof(own)) ? own : "");
+	return s->own_cgroup == NULL ? verr_host(e, "out of memory") : 0;
+}
+
+int cgroup_join(struct sandbox *s, struct verr *e)
+{
+	const struct config *c = s->config;
 	const char *mount = find_mount();
-	char own[PATH_MAX] = "", path[PATH_MAX];
+	bool absolute = *c->cgroup == '/';
+	char path[PATH_MAX];
 	auto_fd folder = -1;
 
 	if (mount == NULL)
 		return verr_invalid(e, "--cgroup: no cgroup v2 is mounted at /sys/fs/cgroup");
-	if (*c->cgroup != '/' && !own_path(own, sizeof(own)))
+	if (remember_own_path(s, e) < 0)
+		return -1;
+	if (!absolute && *s->own_cgroup == '\0')
 		return verr_invalid(e, "--cgroup: this process is in no v2 cgroup; expected a path "
 				       "from /");
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", own, c->cgroup) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", absolute ? "" : s->own_cgroup,
+			     c->cgroup) >= sizeof(path))
 		return verr_invalid(e, "--cgroup: the path is too long");
 	folder = open_folder(mount, path, c, e);
 	/* Joined first: only a cgroup without processes hands its controllers down. */

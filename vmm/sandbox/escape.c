@@ -108,6 +108,28 @@ static long do_openat2(void)
 	return syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof(how));
 }
 
+/* The same, up from a folder that it holds. */
+static long do_openat2_up(void)
+{
+	struct open_how how = {.flags = O_RDONLY};
+	char path[256] = "";
+	struct stat st;
+	int error = ENOTDIR;
+
+	for (int i = 0; i < 32; i++)
+		strcat(path, "../");
+	strcat(path, "etc/passwd");
+	for (int fd = 3; fd < 256; fd++) {
+		if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+			continue;
+		if (syscall(SYS_openat2, fd, path, &how, sizeof(how)) >= 0)
+			return 0;
+		error = errno;
+	}
+	errno = error;
+	return -1;
+}
+
 /* Beneath a folder that it was given. */
 static long do_open_beneath(void)
 {
@@ -364,6 +386,7 @@ static const struct {
 	ATTACK(open_relative),
 	ATTACK(open_beneath),
 	ATTACK(openat2),
+	ATTACK(openat2_up),
 	ATTACK(create),
 	ATTACK(unlink),
 	ATTACK(proc_self_mem),

@@ -5,9 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +35,7 @@ int folders_open(struct sandbox *s, struct verr *e)
 		f->fd = open(f->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (f->fd < 0)
 			return verr_invalid_os(e, "--live-dir: cannot open %s", f->path);
+		f->detached = false;
 		s->nlive++;
 		text += len + (text[len] == ':');
 	}
@@ -45,6 +50,51 @@ void folders_close(struct sandbox *s)
 		fd_close(&f->fd);
 		free(f->path);
 	}
+}
+
+static bool is_same(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+/*
+ * The descriptor is of a mount of the old namespace, which only who has rights there can clone; in
+ * the new one the same folder is found by its path.
+ */
+static int clone_mount(int fd)
+{
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	int tree = (int)syscall(SYS_open_tree, fd, "", flags | AT_EMPTY_PATH);
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+
+	if (tree >= 0)
+		return tree;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return -1;
+	path[n] = '\0';
+	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW);
+}
+
+/* It keeps its number, for others know it. */
+static void detach(int fd, bool *detached)
+{
+	auto_fd tree = fd < 0 || *detached ? -1 : clone_mount(fd);
+
+	if (tree >= 0 && is_same(tree, fd))
+		*detached = dup3(tree, fd, O_CLOEXEC) >= 0;
+}
+
+void folders_detach(struct sandbox *s)
+{
+	detach(s->remove_fd, &s->remove_detached);
+	for (size_t i = 0; i < s->nlive; i++)
+		detach(s->live[i].fd, &s->live[i].detached);
 }
 
 /* The folder that a path begins with; `*rest` is what follows. */

@@ -52,6 +52,7 @@ struct open_files {
 struct live_folder {
 	char *path;
 	int fd;
+	bool detached;
 };
 
 struct sandbox {
@@ -61,7 +62,9 @@ struct sandbox {
 	bool entered;    /* no path leads anywhere any more */
 	struct live_folder live[LIVE_FOLDERS_MAX];
 	size_t nlive;
-	int remove_fd;      /* borrowed: files may be removed from it; -1 */
+	char *own_cgroup; /* the one it came from; NULL: not asked for yet */
+	int remove_fd;    /* borrowed: files may be removed from it; -1 */
+	bool remove_detached;
 	unsigned reserve;   /* descriptors that will be needed later */
 	unsigned layers;    /* wanted: bits of enum sandbox_layer */
 	unsigned required;  /* likewise */
@@ -88,7 +91,7 @@ const char *sandbox_thread_name(void);
 void sandbox_refused(struct sandbox *s, enum sandbox_part part);
 
 /* cgroup.c */
-V_MUST_CHECK int cgroup_join(const struct config *c, struct verr *e);
+V_MUST_CHECK int cgroup_join(struct sandbox *s, struct verr *e);
 
 /* pidns.c: as sandbox_begin() */
 V_MUST_CHECK int pidns_enter(int *status, struct verr *e);
@@ -99,6 +102,11 @@ void pidns_end_with_parent(void);
 /* folders.c */
 V_MUST_CHECK int folders_open(struct sandbox *s, struct verr *e);
 void folders_close(struct sandbox *s);
+/*
+ * What is held gets a mount of its own, at which ".." ends. Before root becomes somebody else, and
+ * for others once there is a mount namespace of theirs; what the kernel refuses stays as it is.
+ */
+void folders_detach(struct sandbox *s);
 
 /* namespaces.c */
 V_MUST_CHECK int netns_enter(const char *path, struct verr *e);

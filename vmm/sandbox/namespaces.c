@@ -131,10 +131,12 @@ void namespaces_enter(struct sandbox *s)
 	bool entered = false;
 
 	unshare_all(s);
-	if (s->refused[PART_MOUNT] == 0)
+	if (s->refused[PART_MOUNT] == 0) {
+		folders_detach(s);
 		entered = empty_root(s);
-	else
+	} else {
 		errno = s->refused[PART_MOUNT];
+	}
 	if (!entered)
 		sandbox_refused(s, PART_ROOT);
 }

@@ -80,6 +80,7 @@ struct sandbox *sandbox_free(struct sandbox *s)
 		folders_close(s);
 		fd_close(&s->status_fd);
 		fd_close(&s->namespaces_fd);
+		free(s->own_cgroup);
 		free(s);
 	}
 	return NULL;
@@ -124,7 +125,7 @@ int sandbox_prepare(struct sandbox *s, struct verr *e)
 				    "the API");
 	choose_layers(s);
 	folders_close(s);
-	if ((c->cgroup != NULL && cgroup_join(c, e) < 0) || netns_enter(c->netns, e) < 0)
+	if ((c->cgroup != NULL && cgroup_join(s, e) < 0) || netns_enter(c->netns, e) < 0)
 		return -1;
 	return folders_open(s, e);
 }
@@ -195,6 +196,8 @@ int sandbox_enter(struct sandbox *s, struct verr *e)
 	s->entered = true;
 	open_mirrors(s);
 	limits_measure(s);
+	if (sandbox_wants(s, SANDBOX_NAMESPACES))
+		folders_detach(s);
 	if (become(s, e) < 0 || privileges_renounce(s, e) < 0)
 		return -1;
 	if (sandbox_wants(s, SANDBOX_NAMESPACES))
