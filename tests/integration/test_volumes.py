@@ -427,6 +427,20 @@ def test_rights(image, path, mode):
     assert_fault(result, STATUS_CONFIGURATION, "Permission denied")
 
 
+@pytest.mark.parametrize("options, kernel, status", [
+    (["--dry-run"], "hello", 0),
+    (["--drive", "image=debian,overlay=discard", "--dry-run"], "hello", 0),
+    (["--drive", "path=missing"], "hello", STATUS_CONFIGURATION),
+    ([], pathlib.Path("s/format"), STATUS_CONFIGURATION),
+])
+def test_a_start_that_ends_early_leaves_a_volume_that_is_there(image, options, kernel, status):
+    ok("volume", "create", "s", "v")
+    before = store.content_of_volume("v")
+    result = volt.run("--volume", "v", "--cas-store", "s", *options, kernel=kernel, prefix=["timeout", "60"])
+    assert result.status == status and (status == 0 or len(result.err.splitlines()) == 1), result
+    assert store.content_of_volume("v") == before and len(store.references()) == 1
+
+
 def test_a_dry_run_makes_nothing(image):
     result = volt.run("--volume", "v", "--cas-store", "s", "--dry-run")
     assert result.status == 0 and '"volume": "v"' in result.text, result
