@@ -2,6 +2,7 @@
 """Volumes under machines: what a guest reads and writes, what is left when it is killed, and who is refused.
 
 The guest is the bare one that does what words say (tests/guests/do.S)."""
+import contextlib
 import json
 import os
 import pathlib
@@ -349,7 +350,7 @@ def test_nothing_is_opened_once_the_guest_runs(image):
         guest.write(sector, 1)
     guest.flush()
     pathlib.Path("words").write_bytes(guest.program.text(volt.POWEROFF))
-    result, calls = strace.trace(pathlib.Path.cwd(), "ioctl,open,openat,openat2,clone,clone3,unlink,unlinkat,rename,renameat2",
+    result, calls = strace.trace(pathlib.Path.cwd(), "ioctl,open,openat,openat2,clone,clone3,unlink,unlinkat,linkat,rename,renameat2",
                                  "--initrd", "words", "--volume", "v", "--cas-store", "s", kernel="do")
     assert result.status == 0, result
     runs = [n for n, call in enumerate(calls) if call.name == "ioctl" and call.request == "KVM_RUN"]
@@ -484,6 +485,35 @@ def points_of(words):
 
 def copy_of(source):
     subprocess.run("rm -rf s v && cp -a " + f"{source}/. .", shell=True, check=True)
+
+
+def test_of_those_that_make_a_volume_at_once_one_gets_it(image):
+    """The others hear of that, and nothing of theirs is left."""
+    pathlib.Path("words").write_bytes(Guest().program.text("!"))
+    for n in range(4):
+        words = ("--initrd", "words", "--drive", f"image=debian,overlay=v{n},store=s")
+        with contextlib.ExitStack() as stack:
+            vms = [stack.enter_context(Vm(*words)) for _ in range(3)]
+            volt.wait_until(lambda: sum(vm.process.poll() is None for vm in vms) <= 1, "the others' end")
+            ended = [vm.finish() for vm in vms if vm.process.poll() is not None]
+            assert len(ended) == 2
+            for result in ended:
+                assert_fault(result, STATUS_CONFIGURATION, "in use by process")
+        assert [path.name for path in pathlib.Path().glob(f"v{n}*")] == [f"v{n}"]
+    assert len(store.references()) == 4
+
+
+def test_file_systems_without_files_without_a_name(image):
+    """And without renames that replace nothing: nothing else is left in the folder, whatever was there."""
+    subprocess.run(["strace", "-o", "trace", "-e", "trace=openat", store.STELLARIUM, "volume", "create", "s", "x"], check=True)
+    calls = [line for line in pathlib.Path("trace").read_text().splitlines() if line.startswith("openat(")]
+    when = next(n for n, line in enumerate(calls, 1) if "O_TMPFILE" in line)
+    injected = [f"--inject=openat:error=EOPNOTSUPP:when={when}"]
+    for name, more in (("v", []), ("w", ["--inject=renameat2:error=EINVAL"])):
+        ok("volume", "create", "s", name, prefix=["strace", "-o", "trace", *injected, *more])
+        assert ".new" in pathlib.Path("trace").read_text()
+        assert [path.name for path in pathlib.Path(name).iterdir()] == ["overlay"]
+        assert store.content_of_volume(name) == image
 
 
 @pytest.mark.parametrize("what, inject", [("create", "signal=KILL"), ("commit", "signal=KILL"), ("rm", "signal=KILL"),
