@@ -128,8 +128,11 @@ static const struct manifest_piece *piece_at(struct commit *c, uint64_t offset)
 /* What was written next, from `offset` on; the size: nothing. */
 static uint64_t changed_from(const struct commit *c, uint64_t offset)
 {
-	uint64_t page = overlay_next(&c->overlay, offset / OVERLAY_PAGE);
+	uint64_t page = offset / OVERLAY_PAGE, pages = c->overlay.pages;
+	enum overlay_state state;
 
+	if (page < pages && overlay_state(&c->overlay, page) == OVERLAY_IMAGE)
+		page += overlay_run(&c->overlay, page, pages - page, &state);
 	return MIN(page * OVERLAY_PAGE, size_of(c));
 }
 
@@ -149,17 +152,22 @@ static uint64_t begin_of(struct commit *c, uint64_t changed)
 /* Is everything from here on, until what was written next, as it was? */
 static bool in_sync(struct commit *c)
 {
-	uint64_t changed = changed_from(c, c->at);
 	const struct manifest_piece *old;
+	uint64_t changed;
 
 	if (c->at == size_of(c))
 		return true;
-	if (changed < c->at || begin_of(c, changed) < c->at)
-		return false;
+	/* What is cheap first: how far it is to what was written next is looked for where the old
+	 * pieces are likely to be kept until there. */
 	old = piece_at(c, c->at);
-	if (old != NULL && old->offset <= c->at)
-		return old->offset == c->at;
-	return c->at % split_unit(&c->cut.how) == 0;
+	if (old != NULL && old->offset <= c->at) {
+		if (old->offset < c->at)
+			return false;
+	} else if (c->at % split_unit(&c->cut.how) != 0) {
+		return false;
+	}
+	changed = changed_from(c, c->at);
+	return changed >= c->at && begin_of(c, changed) >= c->at;
 }
 
 /* Old pieces, up to a place where one begins, or none is. */
@@ -186,21 +194,20 @@ static uint64_t zeros_from(struct commit *c, uint64_t offset)
 	uint64_t at = offset, size = size_of(c);
 
 	while (at < size) {
-		uint64_t page = at / OVERLAY_PAGE, past = at % OVERLAY_PAGE, end;
-		const struct manifest_piece *old = piece_at(c, at);
-		enum overlay_state state;
+		uint64_t page = at / OVERLAY_PAGE, end = size;
+		enum overlay_state state = overlay_state(&c->overlay, page);
+		const struct manifest_piece *old;
 
-		end = at +
-		      overlay_run(&c->overlay, page, c->overlay.pages - page, &state) *
-			      OVERLAY_PAGE -
-		      past;
+		/* Where there is no hole this is asked for each page: no look at what follows. */
 		if (state == OVERLAY_DATA)
 			break;
-		if (state == OVERLAY_IMAGE && old != NULL && old->offset < end) {
-			at = MAX(at, old->offset);
+		old = state == OVERLAY_IMAGE ? piece_at(c, at) : NULL;
+		if (old != NULL && old->offset <= at)
 			break;
-		}
-		at = MIN(end, size);
+		if (old != NULL)
+			end = old->offset;
+		page += overlay_run(&c->overlay, page, overlay_pages(end) - page, &state);
+		at = MIN(page * OVERLAY_PAGE, end);
 	}
 	return at - offset;
 }

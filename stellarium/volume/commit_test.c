@@ -3,10 +3,30 @@
 #include "stellarium/volume/volume_test.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "stellarium/volume/overlay.h"
 
 #define LEN (MIB(6) + 700)
 
 static uint8_t model[LEN];
+
+/* How much of an overlay's map was looked at: the linker puts this between it and who asks. */
+static uint64_t words_looked_at;
+
+uint64_t __real_overlay_run(const struct overlay *o, uint64_t page, uint64_t most,
+			    enum overlay_state *state);
+uint64_t __wrap_overlay_run(const struct overlay *o, uint64_t page, uint64_t most,
+			    enum overlay_state *state);
+
+uint64_t __wrap_overlay_run(const struct overlay *o, uint64_t page, uint64_t most,
+			    enum overlay_state *state)
+{
+	uint64_t n = __real_overlay_run(o, page, most, state);
+
+	words_looked_at += 1 + n / 32;
+	return n;
+}
 
 static struct stel_import commit(struct stel *s, const char *path, const char *name)
 {
@@ -126,6 +146,49 @@ static void test_only_what_changed(void **state)
 	(void)stel_close(s);
 }
 
+/* Every page written; or every other sixth of them, which leaves runs of each kind. */
+static uint64_t words_for(const char *folder, struct stel *s, const char *name, bool all)
+{
+	struct stel_volume_options o;
+	struct stel_volume *v;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	o = volume_in(path);
+	o.image = "a";
+	v = open_volume(s, &o);
+	for (uint64_t i = 0; i < 6; i += all ? 1 : 2)
+		write_all(v, model + i * MIB(1), (5 - i) * MIB(1), MIB(1));
+	if (!all)
+		zero_range(v, MIB(2), MIB(1));
+	flush_all(v);
+	(void)stel_volume_close(v);
+	words_looked_at = 0;
+	(void)commit(s, path, name);
+	return words_looked_at;
+}
+
+/* However long the runs are that were written: a disk that was filled is committed, too. */
+static void test_linear(void **state)
+{
+	const enum stel_method methods[] = {STEL_CUT_PAGE, STEL_CUT_FASTCDC, STEL_CUT_FIXED};
+	const char *folder = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		struct stel *s;
+		char path[48];
+
+		(void)snprintf(path, sizeof(path), "%s/%zu", folder, i);
+		assert_int_equal(mkdir(path, 0700), 0);
+		s = make_store(path, methods[i], STEL_CODEC_NONE);
+		fill_image(model, LEN);
+		(void)import_image(s, "a", model, LEN);
+		assert_in_range(words_for(path, s, "all", true), 1, 3 * LEN / 4096);
+		assert_in_range(words_for(path, s, "some", false), 1, 3 * LEN / 4096);
+		(void)stel_close(s);
+	}
+}
+
 static void test_mistakes(void **state)
 {
 	const char *folder = *state;
@@ -158,9 +221,9 @@ static void test_mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_page),     TEST(test_fastcdc),
-		TEST(test_fixed),    TEST(test_only_what_changed),
-		TEST(test_mistakes),
+		TEST(test_page),   TEST(test_fastcdc),
+		TEST(test_fixed),  TEST(test_only_what_changed),
+		TEST(test_linear), TEST(test_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

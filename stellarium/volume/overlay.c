@@ -46,17 +46,6 @@ uint64_t overlay_run(const struct overlay *o, uint64_t page, uint64_t most,
 	return MIN(n, most);
 }
 
-uint64_t overlay_next(const struct overlay *o, uint64_t page)
-{
-	enum overlay_state state;
-	uint64_t n;
-
-	if (page >= o->pages)
-		return o->pages;
-	n = overlay_run(o, page, o->pages - page, &state);
-	return state == OVERLAY_IMAGE ? page + n : page;
-}
-
 void overlay_set(struct overlay *o, uint64_t page, uint64_t count, enum overlay_state state)
 {
 	enum overlay_state before;

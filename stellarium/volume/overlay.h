@@ -74,9 +74,6 @@ uint64_t overlay_run(const struct overlay *o, uint64_t page, uint64_t most,
 
 void overlay_set(struct overlay *o, uint64_t page, uint64_t count, enum overlay_state state);
 
-/* The first page from `page` on that is not the image's; overlay_pages(): none. */
-uint64_t overlay_next(const struct overlay *o, uint64_t page);
-
 /* Where a page's bytes are in the file. */
 static inline uint64_t overlay_at(const struct overlay *o, uint64_t offset)
 {

@@ -233,7 +233,7 @@ static int write_new(struct overlay *o, const struct overlay_head *head, struct 
 		return -1;
 	len = o->data_at + o->pages * OVERLAY_PAGE;
 	overlay_put_head(page, head);
-	if (ftruncate(o->fd, 0) < 0 || ftruncate(o->fd, (off_t)len) < 0)
+	if (ftruncate(o->fd, (off_t)len) < 0)
 		return verr_invalid_os(e, "make a file of %llu bytes (sparse)",
 				       (unsigned long long)len);
 	if (file_pwrite(o->fd, "it", page, sizeof(page), 0, e) < 0)
@@ -241,21 +241,61 @@ static int write_new(struct overlay *o, const struct overlay_head *head, struct 
 	return file_sync(o->fd, "it", e);
 }
 
-/* Under its name when it is whole, unless something is called so. */
-static enum overlay_found publish(const struct overlay_place *place, const char *beside,
-				  struct verr *e)
+/* Without a name, so that nothing is left of it when we are killed; where the file system cannot do
+ * that, under one that nobody else has, `*beside`. */
+static int open_new(const struct overlay_place *place, char **beside, struct verr *e)
 {
-	int r = renameat2(place->folder, beside, place->folder, place->name, RENAME_NOREPLACE);
+	int fd = openat(place->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	uint64_t number;
 
-	if (r < 0 && errno == EEXIST)
-		return OVERLAY_MISSING;
-	if (r < 0 && errno == EINVAL) /* some file systems cannot promise that */
-		r = renameat(place->folder, beside, place->folder, place->name);
-	if (r < 0) {
-		(void)verr_os(e, "rename %s", beside);
-		return OVERLAY_FAULT;
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd < 0 ? verr_invalid_os(e, "cannot make %s", place->name) : fd;
+	if (file_random(&number, e) < 0)
+		return -1;
+	if (asprintf(beside, "%s.%016llx.new", place->name, (unsigned long long)number) < 0) {
+		*beside = NULL;
+		return verr_host(e, "out of memory");
 	}
-	return file_sync(place->folder, "its folder", e) < 0 ? OVERLAY_FAULT : OVERLAY_FOUND;
+	fd = openat(place->folder, *beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		(void)verr_invalid_os(e, "cannot make %s", *beside);
+		free(*beside);
+		*beside = NULL;
+	}
+	return fd;
+}
+
+/* A link never takes the place of something. Some file systems have no links, others cannot promise
+ * that of a rename. */
+static int give_name(const struct overlay *o, const struct overlay_place *place, const char *beside)
+{
+	char self[32];
+	int r;
+
+	if (beside == NULL) {
+		(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+		return linkat(AT_FDCWD, self, place->folder, place->name, AT_SYMLINK_FOLLOW);
+	}
+	r = renameat2(place->folder, beside, place->folder, place->name, RENAME_NOREPLACE);
+	if (r < 0 && errno == EINVAL) {
+		r = linkat(place->folder, beside, place->folder, place->name, 0);
+		if (r == 0)
+			(void)unlinkat(place->folder, beside, 0);
+	}
+	return r;
+}
+
+/* Under its name when it is whole, unless something is called so. */
+static enum overlay_found publish(const struct overlay *o, const struct overlay_place *place,
+				  const char *beside, struct verr *e)
+{
+	if (give_name(o, place, beside) == 0)
+		return file_sync(place->folder, "its folder", e) < 0 ? OVERLAY_FAULT
+								     : OVERLAY_FOUND;
+	if (errno == EEXIST)
+		return OVERLAY_MISSING;
+	(void)verr_os(e, "name it %s", place->name);
+	return OVERLAY_FAULT;
 }
 
 enum overlay_found overlay_make(struct overlay *o, const struct overlay_place *place,
@@ -265,28 +305,15 @@ enum overlay_found overlay_make(struct overlay *o, const struct overlay_place *p
 	auto_free char *beside = NULL;
 
 	*o = (struct overlay)OVERLAY_INIT;
-	if (asprintf(&beside, "%s.new", place->name) < 0) {
-		beside = NULL;
-		(void)verr_host(e, "out of memory");
+	o->fd = open_new(place, &beside, e);
+	if (o->fd < 0)
 		return OVERLAY_FAULT;
-	}
-	o->fd = openat(place->folder, beside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (o->fd < 0) {
-		(void)verr_invalid_os(e, "cannot make %s", beside);
-		return OVERLAY_FAULT;
-	}
-	switch (try_lock(o->fd, OVERLAY_WRITE, e)) {
-	case FILE_FAULT:
-		break;
-	case FILE_BUSY:
-		(void)in_use(o->fd, e);
-		break;
-	case FILE_LOCKED:
-		r = write_new(o, head, e) < 0 ? OVERLAY_FAULT : publish(place, beside, e);
-		if (r != OVERLAY_FOUND)
-			(void)unlinkat(place->folder, beside, 0);
-		break;
-	}
+	/* Before anybody can find it. */
+	if (file_lock(o->fd, "it", LOCK_EX | LOCK_NB, e) == FILE_LOCKED &&
+	    write_new(o, head, e) == 0)
+		r = publish(o, place, beside, e);
+	if (r != OVERLAY_FOUND && beside != NULL)
+		(void)unlinkat(place->folder, beside, 0);
 	o->made = r == OVERLAY_FOUND;
 	if (r != OVERLAY_FOUND)
 		overlay_close(o);

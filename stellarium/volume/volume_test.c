@@ -431,6 +431,52 @@ static void test_a_reference_comes_back(void **state)
 	(void)stel_close(s);
 }
 
+/* -- what else is in the folder */
+
+static struct stel_volume *open_file(struct stel *s, const char *folder, const char *name)
+{
+	struct stel_volume_options o;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	o = volume_in(path);
+	o.overlay = STEL_OVERLAY_FILE;
+	o.image = "a";
+	return open_volume(s, &o);
+}
+
+/* Whatever it is called: a file of the user's, an overlay that is in use. */
+static void test_what_lies_beside_stays(void **state)
+{
+	const char *folder = *state;
+	struct stel *s = make_store(folder, STEL_CUT_PAGE, STEL_CODEC_ZSTD);
+	struct stel_volume *v, *beside;
+	char path[64], text[8] = "";
+	auto_fd fd = -1;
+
+	fill_image(image, LEN);
+	(void)import_image(s, "a", image, LEN);
+	(void)snprintf(path, sizeof(path), "%s/other.new", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "theirs", 6), 6);
+	(void)stel_volume_close(open_file(s, folder, "other"));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(pread(fd, text, sizeof(text), 0), 6);
+	assert_string_equal(text, "theirs");
+
+	beside = open_file(s, folder, "disk.new");
+	write_all(beside, image + 4096, 0, 4096);
+	flush_all(beside);
+	v = open_file(s, folder, "disk");
+	(void)stel_volume_close(beside);
+	(void)stel_volume_close(v);
+	v = open_file(s, folder, "disk.new");
+	read_all(v, bytes, 0, 4096);
+	assert_memory_equal(bytes, image + 4096, 4096);
+	(void)stel_volume_close(v);
+	(void)stel_close(s);
+}
+
 /* -- a disk that is full */
 
 static void test_overlays_are_sparse(void **state)
@@ -488,6 +534,7 @@ int main(void)
 		TEST(test_who_may_open),
 		TEST(test_garbage_collection_spares_volumes),
 		TEST(test_a_reference_comes_back),
+		TEST(test_what_lies_beside_stays),
 		TEST(test_overlays_are_sparse),
 	};
 

@@ -501,7 +501,7 @@ def test_many_processes_at_once(store):
 # -- killed
 
 CHANGING = ("write", "pwrite64", "pwritev", "fsync", "fdatasync", "msync", "rename", "renameat", "renameat2", "unlink",
-            "unlinkat", "ftruncate", "openat", "mkdir", "mkdirat")
+            "unlinkat", "linkat", "ftruncate", "openat", "mkdir", "mkdirat")
 
 
 def calls_of(words):

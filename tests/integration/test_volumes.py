@@ -2,6 +2,7 @@
 """Volumes under machines: what a guest reads and writes, what is left when it is killed, and who is refused.
 
 The guest is the bare one that does what words say (tests/guests/do.S)."""
+import contextlib
 import json
 import os
 import pathlib
@@ -39,12 +40,15 @@ def image(here):
 def sanitized(monkeypatch):
     """The monitor as it is built with ASan and UBSan, which end it with a status of their own."""
     monkeypatch.setattr(volt, "VMM", hostile.asan_vmm())
+    monkeypatch.setattr(Guest, "options", hostile.UNCONFINED)
     for name, value in hostile.SANITIZERS.items():
         monkeypatch.setenv(name, value)
 
 
 class Guest:
     """A program for one or more disks, and what its requests were answered."""
+
+    options = []  # of each run
 
     def __init__(self, disks=1, readonly=()):
         self.program = Program()
@@ -78,7 +82,7 @@ class Guest:
         return self.ask(kind, 0, 16, disk=disk)
 
     def run(self, *options, folder=None):
-        result = self.program.run(folder or pathlib.Path.cwd(), "--metrics-path", "metrics", *options)
+        result = self.program.run(folder or pathlib.Path.cwd(), "--metrics-path", "metrics", *self.options, *options)
         assert result.status == 0, result
         self.log, self.metrics = result.err, volt.metrics("metrics")
         pathlib.Path("metrics").unlink()
@@ -276,7 +280,8 @@ def test_errors_of_the_host_are_the_guests(image, call, error):
     label = guest.read(3)
     pathlib.Path("words").write_bytes(guest.program.text(volt.POWEROFF))
     ok("volume", "create", "s", "v")
-    result = volt.run("--initrd", "words", "--volume", "v", "--cas-store", "s", kernel="do",
+    # What strace makes of a call that it lets fail no filter has.
+    result = volt.run("--initrd", "words", "--volume", "v", "--cas-store", "s", "--sandbox", "off", kernel="do",
                       prefix=["strace", "-f", "-o", "/dev/null", "-e", f"inject={call}:error={error}:when=2+"])
     assert result.status == 0, result
     values = guest.program.values(result.out)
@@ -349,7 +354,7 @@ def test_nothing_is_opened_once_the_guest_runs(image):
         guest.write(sector, 1)
     guest.flush()
     pathlib.Path("words").write_bytes(guest.program.text(volt.POWEROFF))
-    result, calls = strace.trace(pathlib.Path.cwd(), "ioctl,open,openat,openat2,clone,clone3,unlink,unlinkat,rename,renameat2",
+    result, calls = strace.trace(pathlib.Path.cwd(), "ioctl,open,openat,openat2,clone,clone3,unlink,unlinkat,linkat,rename,renameat2",
                                  "--initrd", "words", "--volume", "v", "--cas-store", "s", kernel="do")
     assert result.status == 0, result
     runs = [n for n, call in enumerate(calls) if call.name == "ioctl" and call.request == "KVM_RUN"]
@@ -427,6 +432,20 @@ def test_rights(image, path, mode):
     assert_fault(result, STATUS_CONFIGURATION, "Permission denied")
 
 
+@pytest.mark.parametrize("options, kernel, status", [
+    (["--dry-run"], "hello", 0),
+    (["--drive", "image=debian,overlay=discard", "--dry-run"], "hello", 0),
+    (["--drive", "path=missing"], "hello", STATUS_CONFIGURATION),
+    ([], pathlib.Path("s/format"), STATUS_CONFIGURATION),
+])
+def test_a_start_that_ends_early_leaves_a_volume_that_is_there(image, options, kernel, status):
+    ok("volume", "create", "s", "v")
+    before = store.content_of_volume("v")
+    result = volt.run("--volume", "v", "--cas-store", "s", *options, kernel=kernel, prefix=["timeout", "60"])
+    assert result.status == status and (status == 0 or len(result.err.splitlines()) == 1), result
+    assert store.content_of_volume("v") == before and len(store.references()) == 1
+
+
 def test_a_dry_run_makes_nothing(image):
     result = volt.run("--volume", "v", "--cas-store", "s", "--dry-run")
     assert result.status == 0 and '"volume": "v"' in result.text, result
@@ -470,6 +489,35 @@ def points_of(words):
 
 def copy_of(source):
     subprocess.run("rm -rf s v && cp -a " + f"{source}/. .", shell=True, check=True)
+
+
+def test_of_those_that_make_a_volume_at_once_one_gets_it(image):
+    """The others hear of that, and nothing of theirs is left."""
+    pathlib.Path("words").write_bytes(Guest().program.text("!"))
+    for n in range(4):
+        words = ("--initrd", "words", "--drive", f"image=debian,overlay=v{n},store=s")
+        with contextlib.ExitStack() as stack:
+            vms = [stack.enter_context(Vm(*words)) for _ in range(3)]
+            volt.wait_until(lambda: sum(vm.process.poll() is None for vm in vms) <= 1, "the others' end")
+            ended = [vm.finish() for vm in vms if vm.process.poll() is not None]
+            assert len(ended) == 2
+            for result in ended:
+                assert_fault(result, STATUS_CONFIGURATION, "in use by process")
+        assert [path.name for path in pathlib.Path().glob(f"v{n}*")] == [f"v{n}"]
+    assert len(store.references()) == 4
+
+
+def test_file_systems_without_files_without_a_name(image):
+    """And without renames that replace nothing: nothing else is left in the folder, whatever was there."""
+    subprocess.run(["strace", "-o", "trace", "-e", "trace=openat", store.STELLARIUM, "volume", "create", "s", "x"], check=True)
+    calls = [line for line in pathlib.Path("trace").read_text().splitlines() if line.startswith("openat(")]
+    when = next(n for n, line in enumerate(calls, 1) if "O_TMPFILE" in line)
+    injected = [f"--inject=openat:error=EOPNOTSUPP:when={when}"]
+    for name, more in (("v", []), ("w", ["--inject=renameat2:error=EINVAL"])):
+        ok("volume", "create", "s", name, prefix=["strace", "-o", "trace", *injected, *more])
+        assert ".new" in pathlib.Path("trace").read_text()
+        assert [path.name for path in pathlib.Path(name).iterdir()] == ["overlay"]
+        assert store.content_of_volume(name) == image
 
 
 @pytest.mark.parametrize("what, inject", [("create", "signal=KILL"), ("commit", "signal=KILL"), ("rm", "signal=KILL"),

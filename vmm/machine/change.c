@@ -14,6 +14,8 @@ static int open_file(struct machine *m, const struct drive_config *old,
 		     const struct drive_config *changed, int *fd, struct verr *e)
 {
 	*fd = -1;
+	if (old->path == NULL) /* of a store: the disk refuses it */
+		return 0;
 	if (strcmp(old->path, changed->path) == 0 && !sandbox_can_open(m->sandbox, changed->path))
 		return 0;
 	*fd = sandbox_open(m->sandbox, changed->path, DISK_FILE_FLAGS(changed->readonly), e);

@@ -238,7 +238,10 @@ static void flush_last(struct job *job)
 	(void)pthread_mutex_unlock(&d->lock);
 }
 
-/* A guest that ended without a flush, or was told that none is needed, loses nothing by our end. */
+/*
+ * A guest that ended without a flush, or was told that none is needed, loses nothing by our end.
+ * Without workers there was no guest: a start that failed, or a dry run.
+ */
 static void flush(struct disk_volume *d)
 {
 	d->last.run = flush_last;
@@ -255,7 +258,7 @@ struct disk_volume *disk_volume_close(struct disk_volume *d)
 		return NULL;
 	while (atomic_load(&d->ahead_busy))
 		(void)sched_yield();
-	if (d->volume != NULL && !d->medium.readonly && !d->undo)
+	if (d->volume != NULL && !d->medium.readonly && !d->undo && workers_running(d->workers))
 		flush(d);
 	d->volume = stel_volume_close(d->volume);
 	if (d->undo)

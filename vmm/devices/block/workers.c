@@ -2,7 +2,6 @@
 #include "vmm/devices/block/workers.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -59,6 +58,11 @@ int workers_start(struct workers *w, struct sandbox *sandbox, struct verr *e)
 		if (thread_start(&w->threads[w->count], &options, e) < 0)
 			return verr_note(e, "worker %u", w->count);
 	return 0;
+}
+
+bool workers_running(const struct workers *w)
+{
+	return w->count > 0;
 }
 
 int workers_new(unsigned threads, struct workers **out, struct verr *e)

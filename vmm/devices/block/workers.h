@@ -3,6 +3,8 @@
 #ifndef VOLT_VMM_DEVICES_BLOCK_WORKERS_H
 #define VOLT_VMM_DEVICES_BLOCK_WORKERS_H
 
+#include <stdbool.h>
+
 #include "base/verr.h"
 
 struct sandbox;
@@ -17,6 +19,7 @@ struct job {
 /* The pool, then its threads, confined by `sandbox` (NULL: by nothing). */
 V_MUST_CHECK int workers_new(unsigned threads, struct workers **out, struct verr *e);
 V_MUST_CHECK int workers_start(struct workers *w, struct sandbox *sandbox, struct verr *e);
+bool workers_running(const struct workers *w);   /* none: what is added waits for ever */
 struct workers *workers_free(struct workers *w); /* no work is left; accepts NULL, returns NULL */
 
 /* Any thread. The first that comes is the first that is begun. */
