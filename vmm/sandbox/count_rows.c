@@ -43,13 +43,16 @@ static void count(pid_t tid, FILE *out)
 	unsigned long row = FILTER_NO_ROW;
 	char name[32];
 
-	(void)ptrace(PTRACE_GETEVENTMSG, tid, NULL, &row);
+	/* Somebody has ended it meanwhile. */
+	if (ptrace(PTRACE_GETEVENTMSG, tid, NULL, &row) < 0)
+		return;
 	if (row < ROWS_MAX) {
 		if (!seen[row])
 			fprintf(out, "row %lu\n", row);
 		seen[row] = true;
 	} else {
-		(void)ptrace(PTRACE_GETREGS, tid, NULL, &regs);
+		if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+			return;
 		name_thread(tid, name, sizeof(name));
 		fprintf(out, "none %llu %llx %llx %llx %s", regs.orig_rax, regs.rdi, regs.rsi,
 			regs.rdx, name);
