@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 
@@ -72,6 +73,9 @@ class Guest:
     def wait_for(self, text):
         """Read the console until `text` has come."""
         while text.encode() not in self.seen:
+            if not select.select([self.process.stdout], [], [], LIMIT_S)[0]:
+                self.process.kill()
+                raise AssertionError(f"no {text!r} within {LIMIT_S} s:\n{self.seen.decode(errors='replace')}")
             part = os.read(self.process.stdout.fileno(), 65536)
             assert part, f"ended before {text!r}:\n{self.seen.decode(errors='replace')}{self.process.stderr.read().decode()}"
             self.seen += part

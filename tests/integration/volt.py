@@ -14,8 +14,8 @@ BUILD = pathlib.Path(os.environ.get("VOLT_BUILD", ROOT / "build")).resolve()
 # VOLT_VMM: another program in its place, as test_sandbox_rows.py has.
 VMM = pathlib.Path(os.environ.get("VOLT_VMM", BUILD / "bin/volt-vmm"))
 
-# Only so that a hang ends: generous, for a loaded host, and more in the testbed.
-LIMIT_S = 900 if "NESTED_KVM" in os.environ else 300
+# Only so that a hang ends: generous, for a loaded host.
+LIMIT_S = 180
 
 POWEROFF = "o600=34"
 READY = b"ready\n"
