@@ -38,22 +38,8 @@ struct import {
 static int emit_node(void *ctx, const struct stel_id *id, struct bytes node, struct verr *e)
 {
 	struct import *m = ctx;
-	struct packer_chunk chunk = {.id = *id,
-				     .raw = (uint32_t)node.len,
-				     .codec = STEL_CODEC_NONE,
-				     .kind = PACK_NODE,
-				     .stored = node};
 
-	switch (writer_know(&m->writer, id, e)) {
-	case WRITER_FAULT:
-		return -1;
-	case WRITER_KNOWN:
-		return 0;
-	case WRITER_NEW:
-		break;
-	}
-	m->out->stored_new += node.len;
-	return writer_add(&m->writer, &chunk, e);
+	return writer_add_node(&m->writer, id, node, &m->out->stored_new, e);
 }
 
 static int fill(struct import *m, struct verr *e)

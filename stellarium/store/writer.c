@@ -164,6 +164,27 @@ int writer_add(struct writer *w, const struct packer_chunk *chunk, struct verr *
 	return w->placed_count >= PENDING_MAX ? writer_commit(w, e) : 0;
 }
 
+int writer_add_node(struct writer *w, const struct stel_id *id, struct bytes node, uint64_t *stored,
+		    struct verr *e)
+{
+	const struct packer_chunk chunk = {.id = *id,
+					   .raw = (uint32_t)node.len,
+					   .codec = STEL_CODEC_NONE,
+					   .kind = PACK_NODE,
+					   .stored = node};
+
+	switch (writer_know(w, id, e)) {
+	case WRITER_FAULT:
+		return -1;
+	case WRITER_KNOWN:
+		return 0;
+	case WRITER_NEW:
+		break;
+	}
+	*stored += node.len;
+	return writer_add(w, &chunk, e);
+}
+
 static int compare_ids(const void *a, const void *b)
 {
 	const struct writer_placed *x = a, *y = b;

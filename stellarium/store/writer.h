@@ -43,6 +43,9 @@ enum writer_result { WRITER_KNOWN, WRITER_NEW, WRITER_FAULT };
 enum writer_result writer_know(struct writer *w, const struct stel_id *id, struct verr *e);
 
 V_MUST_CHECK int writer_add(struct writer *w, const struct packer_chunk *chunk, struct verr *e);
+/* A node of an image's tree, unless it is there: `*stored` grows by what is written. */
+V_MUST_CHECK int writer_add_node(struct writer *w, const struct stel_id *id, struct bytes node,
+				 uint64_t *stored, struct verr *e);
 V_MUST_CHECK int writer_commit(struct writer *w, struct verr *e);
 
 #endif

@@ -46,22 +46,8 @@ static uint64_t size_of(const struct commit *c)
 static int emit_node(void *ctx, const struct stel_id *id, struct bytes node, struct verr *e)
 {
 	struct commit *c = ctx;
-	struct packer_chunk chunk = {.id = *id,
-				     .raw = (uint32_t)node.len,
-				     .codec = STEL_CODEC_NONE,
-				     .kind = PACK_NODE,
-				     .stored = node};
 
-	switch (writer_know(&c->writer, id, e)) {
-	case WRITER_FAULT:
-		return -1;
-	case WRITER_KNOWN:
-		return 0;
-	case WRITER_NEW:
-		break;
-	}
-	c->out->stored_new += node.len;
-	return writer_add(&c->writer, &chunk, e);
+	return writer_add_node(&c->writer, id, node, &c->out->stored_new, e);
 }
 
 static int store_chunk(struct commit *c, const struct stel_id *id, struct bytes raw, struct verr *e)

@@ -3,27 +3,8 @@
 import json
 import pathlib
 import random
-import subprocess
 
-import volt
-
-STELLARIUM = volt.BUILD / "bin/stellarium"
-
-
-def run(*words, prefix=(), **more):
-    more = {"stdin": subprocess.DEVNULL, **more} if "input" not in more else more
-    done = subprocess.run(list(map(str, [*prefix, STELLARIUM, *words])), capture_output=True, timeout=volt.LIMIT_S, **more)
-    return volt.Result(done.returncode, done.stdout, done.stderr)
-
-
-def ok(*words, **more):
-    result = run(*words, **more)
-    assert result.status == 0, (words, result)
-    return result
-
-
-def as_json(*words):
-    return json.loads(ok(*words, "--json").text)
+from stellar import STELLARIUM, as_json, content, ok, run, verify  # noqa: F401 (for whoever has a store from here)
 
 
 def names(store="s"):
@@ -35,17 +16,8 @@ def references(store="s"):
     return [i["name"] for i in as_json("ls", store)["images"] if i["name"].startswith("volume/")]
 
 
-def content(name, store="s"):
-    return ok("export", store, name, "-").out
-
-
 def put(name, data, *options, store="s"):
     return json.loads(ok("import", store, name, "-", *options, "--json", input=data).text)
-
-
-def verify(store="s"):
-    found = as_json("verify", store)
-    assert found["damages"] == [], found
 
 
 def packs(store="s"):
