@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stellarium commit: a volume becomes an image. */
-#include <stdio.h>
-
 #include "stellarium/cli/common.h"
 
 enum { REPLACE, JSON };
@@ -10,23 +8,6 @@ static const struct verb_option options[] = {
 	[REPLACE] = {.name = "replace", .help = "an image of this name may be there already"},
 	[JSON] = COMMON_JSON,
 };
-
-static int print(const struct stel_import *r, bool json, struct verr *e)
-{
-	char id[STEL_ID_TEXT];
-
-	stel_id_text(&r->id, id);
-	if (json)
-		return common_print_json(
-			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "size",
-				  (json_int_t)r->size, "zero", (json_int_t)r->zero, "chunks",
-				  (json_int_t)r->chunks, "chunks_new", (json_int_t)r->chunks_new,
-				  "raw_new", (json_int_t)r->raw_new, "stored_new",
-				  (json_int_t)r->stored_new),
-			e);
-	printf("%s\n", id);
-	return STATUS_OK;
-}
 
 static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 {
@@ -37,7 +18,7 @@ static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 			    &watch, &result, e);
 
 	common_progress_end(&progress);
-	return r < 0 ? -1 : print(&result, args->options[JSON] != NULL, e);
+	return r < 0 ? -1 : common_print_import(&result, "volume", args->options[JSON] != NULL, e);
 }
 
 static int run(const struct verb_args *args, struct verr *e)

@@ -128,6 +128,27 @@ const char *common_size(uint64_t bytes, char out[COMMON_SIZE])
 	return out;
 }
 
+int common_print_import(const struct stel_import *r, const char *from, bool json, struct verr *e)
+{
+	char id[STEL_ID_TEXT], size[COMMON_SIZE], raw[COMMON_SIZE], stored[COMMON_SIZE];
+
+	stel_id_text(&r->id, id);
+	if (json)
+		return common_print_json(
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "from",
+				  from, "size", (json_int_t)r->size, "zero", (json_int_t)r->zero,
+				  "chunks", (json_int_t)r->chunks, "chunks_new",
+				  (json_int_t)r->chunks_new, "raw_new", (json_int_t)r->raw_new,
+				  "stored_new", (json_int_t)r->stored_new),
+			e);
+	printf("%s\n", id);
+	fprintf(stderr, "%s: %llu chunks, %llu of them new: %s, stored as %s\n",
+		common_size(r->size, size), (unsigned long long)r->chunks,
+		(unsigned long long)r->chunks_new, common_size(r->raw_new, raw),
+		common_size(r->stored_new, stored));
+	return STATUS_OK;
+}
+
 int common_with_store(common_fn *work, const struct verb_args *args, struct verr *e)
 {
 	struct stel *s = NULL;

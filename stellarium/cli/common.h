@@ -44,6 +44,10 @@ bool common_parse_size(const char *text, uint64_t *out);
 #define COMMON_SIZE 32
 const char *common_size(uint64_t bytes, char out[COMMON_SIZE]);
 
+/* What became an image, which was a file, folder, tar or volume: the status of a verb. */
+V_MUST_CHECK int common_print_import(const struct stel_import *r, const char *from, bool json,
+				     struct verr *e);
+
 /* Work on a store, and what ends it. */
 typedef int common_fn(struct stel *s, const struct verb_args *args, struct verr *e);
 

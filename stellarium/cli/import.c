@@ -144,27 +144,6 @@ static int open_input(struct stel *s, struct input *in, const struct verb_args *
 	return 0;
 }
 
-static int print(const struct stel_import *r, const char *from, bool json, struct verr *e)
-{
-	char id[STEL_ID_TEXT], size[COMMON_SIZE], raw[COMMON_SIZE], stored[COMMON_SIZE];
-
-	stel_id_text(&r->id, id);
-	if (json)
-		return common_print_json(
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "from",
-				  from, "size", (json_int_t)r->size, "zero", (json_int_t)r->zero,
-				  "chunks", (json_int_t)r->chunks, "chunks_new",
-				  (json_int_t)r->chunks_new, "raw_new", (json_int_t)r->raw_new,
-				  "stored_new", (json_int_t)r->stored_new),
-			e);
-	printf("%s\n", id);
-	fprintf(stderr, "%s: %llu chunks, %llu of them new: %s, stored as %s\n",
-		common_size(r->size, size), (unsigned long long)r->chunks,
-		(unsigned long long)r->chunks_new, common_size(r->raw_new, raw),
-		common_size(r->stored_new, stored));
-	return STATUS_OK;
-}
-
 static int import(struct stel *s, const struct verb_args *args, struct input *in, struct verr *e)
 {
 	const char *const *given = args->options;
@@ -183,7 +162,7 @@ static int import(struct stel *s, const struct verb_args *args, struct input *in
 	common_progress_end(&progress);
 	if (r < 0)
 		return verr_note(e, "%s", in->path);
-	return print(&result, in->from, given[JSON] != NULL, e);
+	return common_print_import(&result, in->from, given[JSON] != NULL, e);
 }
 
 static int work(struct stel *s, const struct verb_args *args, struct verr *e)
