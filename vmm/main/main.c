@@ -14,7 +14,7 @@
 #include "base/sys.h"
 #include "contract/workload.h"
 #include "version.h"
-#include "vmm/api/api.h"
+#include "vmm/api/personality.h"
 #include "vmm/config/config.h"
 #include "vmm/machine/machine.h"
 #include "vmm/main/signals.h"
@@ -78,10 +78,18 @@ static void occupy_standard_descriptors(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 }
 
+static bool can_make(const char *path)
+{
+	char *copy = strdup(path);
+	bool can = copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;
+
+	free(copy);
+	return can;
+}
+
 /* Is there a file that can be written to, or could one be made? */
 static bool can_write(const char *path)
 {
-	auto_free char *copy = strdup(path);
 	struct stat st;
 
 	if (stat(path, &st) == 0) {
@@ -90,7 +98,7 @@ static bool can_write(const char *path)
 		errno = EISDIR;
 		return false;
 	}
-	return errno == ENOENT && copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;
+	return errno == ENOENT && can_make(path);
 }
 
 /* All of them before the first is made, so that a mistake leaves nothing behind. */
@@ -157,7 +165,9 @@ static int open_api(struct process *p, struct verr *e)
 
 	if (path == NULL)
 		return 0;
-	return api_new(p->loop, path, &p->api, e) < 0 ? verr_note(e, "--api-socket") : 0;
+	return api_new(p->loop, path, &native_personality, &p->api, e) < 0
+		       ? verr_note(e, "--api-socket")
+		       : 0;
 }
 
 static void write_metrics(const struct process *p)
