@@ -57,11 +57,11 @@ kernel: ## Build our small guest kernel (cached)
 format: ## Format every C file
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
 
-docs: ## Write docs/settings.md and docs/openapi.json from the rows of settings and endpoints
+docs: ## Write docs/settings.md and the APIs' descriptions from the rows of settings and endpoints
 	@tests/host/setup build
 	@tests/host/configure $(BUILD)
-	@$(MESON) compile -C $(BUILD) settings.md openapi.json
-	@cp $(BUILD)/packaging/settings.md $(BUILD)/volt/openapi.json docs/
+	@$(MESON) compile -C $(BUILD) settings.md openapi.json firecracker-openapi.json
+	@cp $(BUILD)/packaging/settings.md $(BUILD)/volt/openapi.json $(BUILD)/volt/firecracker-openapi.json docs/
 
 install: build ## Install under PREFIX (and DESTDIR)
 	@packaging/install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"
