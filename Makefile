@@ -9,7 +9,7 @@ MESON    := meson
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check bench bench-boot fuzz format docs kernel install uninstall deb clean
+.PHONY: help setup build demo test check conformance bench bench-boot fuzz format docs kernel install uninstall deb clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: ## Everything: check, other compilers, bare guests, real Linux guests
 	@tests/host/setup build demo test
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) tests/run test
+
+conformance: build ## Walk an API description that others publish, SPEC=FILE, against volt-vmm
+	@tests/host/setup build test
+	@$(PYTHON) tests/conformance "$(SPEC)"
 
 bench: build ## Every figure, side by side with a peer
 	@tests/host/setup demo test bench
