@@ -54,16 +54,19 @@ static json_t *type_of(const struct field *f)
 	return NULL;
 }
 
-static json_t *property_of(const struct field *f)
+static json_t *property_of(const struct field *f, bool partial)
 {
+	bool initial = f->initial != NULL && !partial;
 	json_t *property = type_of(f);
 
 	/* Beside a reference nothing else may stand. */
-	if ((f->lacks != NULL || f->initial != NULL) && f->type == FIELD_OBJECT)
+	if ((f->lacks != NULL || initial) && f->type == FIELD_OBJECT)
 		property = json_pack("{s:[o]}", "allOf", property);
-	if (f->initial != NULL)
+	if (initial)
 		(void)json_object_set_new(property, "default",
 					  json_loads(f->initial, JSON_DECODE_ANY, NULL));
+	if (f->deprecated)
+		(void)json_object_set_new(property, "deprecated", json_true());
 	if (f->lacks == NULL)
 		return property;
 	(void)json_object_set_new(property, "x-volt-lacks", json_string(f->lacks));
@@ -81,7 +84,7 @@ static json_t *schema_of(const struct body *body)
 
 	for (size_t i = 0; i < body->count; i++) {
 		(void)json_object_set_new(properties, body->fields[i].key,
-					  property_of(&body->fields[i]));
+					  property_of(&body->fields[i], body->partial));
 		if (body->fields[i].required)
 			(void)json_array_append_new(required, json_string(body->fields[i].key));
 	}
@@ -89,6 +92,8 @@ static json_t *schema_of(const struct body *body)
 	if (json_array_size(required) > 0)
 		(void)json_object_set(schema, "required", required);
 	json_decref(required);
+	if (body->partial)
+		(void)json_object_set_new(schema, "minProperties", json_integer(1));
 	(void)json_object_set_new(schema, "additionalProperties", json_boolean(body->open));
 	if (body->id != NULL)
 		(void)json_object_set_new(schema, "x-volt-id", json_string(body->id));

@@ -101,9 +101,13 @@ class Description:
 
     def example_object(self, schema, full=True):
         """All fields, or those without which it is none; never one that Volt says it does not have."""
-        return {key: self.example(value, key) for key, value in schema.get("properties", {}).items()
+        body = {key: self.example(value, key) for key, value in schema.get("properties", {}).items()
                 if key in schema.get("required", []) or key in NEEDED or
                 full and not lacks_all(self.resolve(value))}
+        if not body and schema.get("minProperties"):
+            key, value = next(iter(schema["properties"].items()))
+            body = {key: self.example(value, key)}
+        return body
 
     def right(self, schema):
         """(what, body), each of which is right."""
@@ -148,6 +152,8 @@ class Description:
             yield what, changed
 
     def _wrong_object(self, schema, body):
+        if schema.get("minProperties"):
+            yield "nothing", {}
         if schema.get("additionalProperties", False) is False:
             yield "an unknown field", {**body, "no_such_field": 1}
         for key in schema.get("required", []):

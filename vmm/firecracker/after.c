@@ -25,7 +25,7 @@ int fc_get_info(const struct request *r, struct verr *e)
 {
 	(void)e;
 	reply_json(r->reply, 200,
-		   json_pack("{s:s,s:s,s:s,s:s}", "app_name", "Firecracker", "id", r->f->options.id,
+		   json_pack("{s:s,s:s,s:s,s:s}", "app_name", "Firecracker", "id", r->f->id,
 			     "state", state_name(api_machine(r->api)), "vmm_version",
 			     FIRECRACKER_VERSION));
 	return 0;
@@ -83,7 +83,7 @@ static int start(const struct request *r, struct verr *e)
 
 static int flush_metrics(const struct request *r, struct verr *e)
 {
-	const struct firecracker_process *p = &r->f->options.process;
+	const struct firecracker_process *p = &r->f->process;
 
 	return p->flush_metrics != NULL ? p->flush_metrics(p->arg, e) : 0;
 }

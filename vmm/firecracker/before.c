@@ -138,7 +138,7 @@ int fc_put_serial(const struct request *r, struct verr *e)
 
 int fc_put_logger(const struct request *r, struct verr *e)
 {
-	const struct firecracker_process *p = &r->f->options.process;
+	const struct firecracker_process *p = &r->f->process;
 	const struct firecracker_logger logger = {
 		.path = body_text(r->body, "log_path"),
 		.level = body_text(r->body, "level"),
@@ -154,7 +154,7 @@ int fc_put_logger(const struct request *r, struct verr *e)
 
 int fc_put_metrics(const struct request *r, struct verr *e)
 {
-	const struct firecracker_process *p = &r->f->options.process;
+	const struct firecracker_process *p = &r->f->process;
 	const struct firecracker_metrics metrics = {
 		.path = body_text(r->body, "metrics_path"),
 		.emit_id = body_true(r->body, "emit_id"),

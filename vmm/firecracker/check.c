@@ -8,8 +8,6 @@
 
 #include "vmm/firecracker/priv.h"
 
-/* How deep objects may be in each other: jansson has a limit, too, and ours are three. */
-
 static const struct field *find_field(const struct body *body, const char *key)
 {
 	for (size_t i = 0; i < body->count; i++)
@@ -119,7 +117,7 @@ static int check_has(const struct field *f, const json_t *value, struct verr *e)
 	return verr_state(e, "Volt does not have %s", f->lacks);
 }
 
-static int check_field(const struct field *f, json_t *object, struct verr *e)
+static int check_field(const struct field *f, bool partial, json_t *object, struct verr *e)
 {
 	json_t *value = json_object_get(object, f->key);
 
@@ -130,7 +128,7 @@ static int check_field(const struct field *f, json_t *object, struct verr *e)
 	if (value == NULL && f->required)
 		return verr_invalid(e, "missing field `%s`", f->key);
 	if (value == NULL) {
-		if (f->initial != NULL)
+		if (f->initial != NULL && !partial)
 			(void)json_object_set_new(object, f->key,
 						  json_loads(f->initial, JSON_DECODE_ANY, NULL));
 		return 0;
@@ -155,7 +153,7 @@ int body_check(const struct body *body, json_t *object, struct verr *e)
 			return verr_invalid(e, "unknown field `%s`", key);
 	}
 	for (size_t i = 0; i < body->count; i++)
-		if (check_field(&body->fields[i], object, e) < 0)
+		if (check_field(&body->fields[i], body->partial, object, e) < 0)
 			return -1;
 	return 0;
 }

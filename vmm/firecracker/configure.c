@@ -179,12 +179,12 @@ static int configure_outputs(const struct firecracker *f, struct config *c, stru
 	const json_t *logger = json_object_get(f->resources, LOGGER);
 	const json_t *metrics = json_object_get(f->resources, METRICS);
 
-	if (logger != NULL && f->options.process.set_logger == NULL) {
+	if (logger != NULL && f->process.set_logger == NULL) {
 		c->log_level = level_of(body_text(logger, "level"));
 		if (copy(body_text(logger, "log_path"), &c->log_path, e) < 0)
 			return -1;
 	}
-	if (metrics != NULL && f->options.process.set_metrics == NULL)
+	if (metrics != NULL && f->process.set_metrics == NULL)
 		return copy(body_text(metrics, "metrics_path"), &c->metrics_path, e);
 	return 0;
 }

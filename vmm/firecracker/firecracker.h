@@ -48,7 +48,7 @@ struct firecracker_process {
 };
 
 struct firecracker_options {
-	const char *id;  /* borrowed; NULL: FIRECRACKER_DEFAULT_ID */
+	const char *id;  /* copied; NULL: FIRECRACKER_DEFAULT_ID */
 	size_t body_max; /* bytes of a request's body; 0: HTTP_BODY_MAX */
 	struct firecracker_process process;
 };

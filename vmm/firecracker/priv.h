@@ -25,7 +25,8 @@ static inline void own_json(json_t **json)
 #define METRICS "metrics"
 
 struct firecracker {
-	struct firecracker_options options;
+	struct firecracker_process process;
+	char *id;
 	struct api_personality personality;
 	json_t *resources; /* what requests have put there, by the keys above */
 };

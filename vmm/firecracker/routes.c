@@ -70,6 +70,16 @@ static int check_phase(enum phase phase, bool started, struct verr *e)
 	return 0;
 }
 
+/* Has it a field that will not be there for ever? */
+static bool is_deprecated(const struct body *body, const json_t *object)
+{
+	for (size_t i = 0; body != NULL && i < body->count; i++)
+		if (body->fields[i].deprecated &&
+		    json_object_get(object, body->fields[i].key) != NULL)
+			return true;
+	return false;
+}
+
 /* Everything that a table can say of a request, then what only its handler knows. */
 static int handle(const struct endpoint *at, const struct request *r, struct verr *e)
 {
@@ -77,10 +87,13 @@ static int handle(const struct endpoint *at, const struct request *r, struct ver
 
 	if (r->id != NULL && check_id(r->id, e) < 0)
 		return -1;
+	r->reply->deprecated = is_deprecated(at->body, r->body);
 	if (r->body != NULL && body_check(at->body, r->body, e) < 0)
 		return e->kind == VERR_STATE ? -1 : verr_note(e, BAD_BODY);
+	if (at->body != NULL && at->body->partial && json_object_size(r->body) == 0)
+		return verr_invalid(e, "Empty PATCH request.");
 	id = at->body != NULL && at->body->id != NULL ? body_text(r->body, at->body->id) : NULL;
-	if (id != NULL && strcmp(id, r->id) != 0)
+	if (id != NULL && r->id != NULL && strcmp(id, r->id) != 0)
 		return verr_invalid(e, "The id from the path does not match the id from the body!");
 	if (check_phase(at->phase, r->api != NULL && api_machine(r->api) != NULL, e) < 0)
 		return -1;
@@ -174,9 +187,8 @@ int firecracker_new(const struct firecracker_options *options, struct firecracke
 
 	if (f == NULL)
 		return verr_host(e, "out of memory");
-	f->options = *options;
-	if (f->options.id == NULL)
-		f->options.id = FIRECRACKER_DEFAULT_ID;
+	f->process = options->process;
+	f->id = strdup(options->id != NULL ? options->id : FIRECRACKER_DEFAULT_ID);
 	f->resources = json_pack("{s:[],s:[]}", DRIVES, NETS);
 	f->personality = (struct api_personality){
 		.server = "Firecracker API",
@@ -188,7 +200,7 @@ int firecracker_new(const struct firecracker_options *options, struct firecracke
 		.refusal = refusal,
 		.arg = f,
 	};
-	if (f->resources == NULL) {
+	if (f->resources == NULL || f->id == NULL) {
 		(void)firecracker_free(f);
 		return verr_host(e, "out of memory");
 	}
@@ -200,6 +212,7 @@ struct firecracker *firecracker_free(struct firecracker *f)
 {
 	if (f != NULL) {
 		json_decref(f->resources);
+		free(f->id);
 		free(f);
 	}
 	return NULL;

@@ -25,6 +25,7 @@ struct body;
 struct field {
 	const char *key;
 	enum field_type type;
+	bool deprecated;
 	bool required; /* else it may be left out, or be null */
 	int64_t min, max;
 	const char *choices; /* "A|B"; of a CHOICE without regard to case where `anycase` */
@@ -40,6 +41,7 @@ struct body {
 	const char *name; /* "Drive" */
 	const char *help;
 	const char *id; /* the field that repeats the path's id; NULL: none */
+	bool partial;   /* a change, of something at least: what is left out stays as it is */
 	bool open;      /* other fields may be there, too: it is JSON as its owner likes it */
 	const struct field *fields;
 	size_t count;
