@@ -9,7 +9,7 @@ MESON    := meson
 export CI
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check bench bench-boot fuzz format docs kernel install uninstall deb clean
+.PHONY: help setup build demo test check conformance bench bench-boot fuzz format docs kernel install uninstall deb clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: ## Everything: check, other compilers, bare guests, real Linux guests
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) tests/run test
 
+conformance: build ## Walk an API description that others publish, SPEC=FILE, against volt-vmm
+	@tests/host/setup build test
+	@$(PYTHON) tests/conformance "$(SPEC)"
+
 bench: build ## Every figure, side by side with a peer
 	@tests/host/setup demo test bench
 	@bench/run
@@ -57,11 +61,11 @@ kernel: ## Build our small guest kernel (cached)
 format: ## Format every C file
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
 
-docs: ## Write docs/settings.md and docs/openapi.json from the rows of settings and endpoints
+docs: ## Write docs/settings.md and the APIs' descriptions from the rows of settings and endpoints
 	@tests/host/setup build
 	@tests/host/configure $(BUILD)
-	@$(MESON) compile -C $(BUILD) settings.md openapi.json
-	@cp $(BUILD)/packaging/settings.md $(BUILD)/volt/openapi.json docs/
+	@$(MESON) compile -C $(BUILD) settings.md openapi.json firecracker-openapi.json
+	@cp $(BUILD)/packaging/settings.md $(BUILD)/volt/openapi.json $(BUILD)/volt/firecracker-openapi.json docs/
 
 install: build ## Install under PREFIX (and DESTDIR)
 	@packaging/install "$(BUILD)" "$(DESTDIR)" "$(PREFIX)"

@@ -14,7 +14,7 @@ static void answer(struct api *api, struct http *request)
 	route(api, request, &reply);
 	free(reply.body);
 	api->wish = API_WISH_NOTHING;
-	http_begin(request);
+	http_begin(request, HTTP_BODY_MAX);
 }
 
 static void talk(struct api *api, const char *bytes, size_t len, size_t piece)
@@ -22,7 +22,7 @@ static void talk(struct api *api, const char *bytes, size_t len, size_t piece)
 	static struct http request;
 	enum http_result result = HTTP_MORE;
 
-	http_begin(&request);
+	http_begin(&request, HTTP_BODY_MAX);
 	while (len > 0 && result != HTTP_BAD) {
 		size_t used = http_feed(&request, bytes, MIN(len, piece), &result);
 

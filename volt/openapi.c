@@ -8,10 +8,11 @@
 #include "version.h"
 #include "vmm/config/config.h"
 #include "volt/api.h"
+#include "volt/openapi.h"
 
 #define JSON_BODY "application/json"
 
-static json_t *reference(const char *schema)
+json_t *openapi_reference(const char *schema)
 {
 	return json_pack("{s:s+}", "$ref", "#/components/schemas/", schema);
 }
@@ -89,9 +90,9 @@ static json_t *schema_of_rows(const struct setting *rows, size_t count)
 /* A list's objects have schemas of their own. */
 static json_t *schema_of_class(const struct list_class *class)
 {
-	return reference(class == &drive_class    ? "Drive"
-			 : class == &volume_class ? "Volume"
-						  : "Net");
+	return openapi_reference(class == &drive_class    ? "Drive"
+				 : class == &volume_class ? "Volume"
+							  : "Net");
 }
 
 static json_t *schema_of_config(void)
@@ -166,7 +167,7 @@ static const struct {
 static json_t *content_of(enum body body)
 {
 	json_t *schema = bodies[body].schema == NULL ? json_pack("{s:s}", "type", "string")
-						     : reference(bodies[body].schema);
+						     : openapi_reference(bodies[body].schema);
 
 	if (bodies[body].list)
 		schema = json_pack("{s:s,s:o}", "type", "array", "items", schema);
@@ -175,9 +176,9 @@ static json_t *content_of(enum body body)
 
 static json_t *replies_of(enum body reply)
 {
-	json_t *fault = json_pack("{s:s,s:o}", "description",
-				  "It cannot be done; the message says why", "content",
-				  json_pack("{s:{s:o}}", JSON_BODY, "schema", reference("Fault")));
+	json_t *fault = json_pack(
+		"{s:s,s:o}", "description", "It cannot be done; the message says why", "content",
+		json_pack("{s:{s:o}}", JSON_BODY, "schema", openapi_reference("Fault")));
 
 	if (reply == NOTHING)
 		return json_pack("{s:{s:s},s:o}", "204", "description", "Done", "default", fault);
@@ -185,12 +186,9 @@ static json_t *replies_of(enum body reply)
 			 content_of(reply), "default", fault);
 }
 
-static void add_endpoint(json_t *paths, const char *method, const char *path, enum body body,
-			 enum body reply, const char *summary)
+void openapi_add(json_t *paths, const char *method, const char *path, json_t *operation)
 {
 	json_t *at = json_object_get(paths, path);
-	json_t *operation =
-		json_pack("{s:s,s:o}", "summary", summary, "responses", replies_of(reply));
 	char lower[16];
 	size_t i;
 
@@ -203,14 +201,23 @@ static void add_endpoint(json_t *paths, const char *method, const char *path, en
 							    "in", "path", "required", true,
 							    "schema", "type", "string"));
 	}
-	if (body != NONE)
-		(void)json_object_set_new(
-			operation, "requestBody",
-			json_pack("{s:b,s:o}", "required", true, "content", content_of(body)));
 	for (i = 0; method[i] != '\0' && i + 1 < sizeof(lower); i++)
 		lower[i] = (char)(method[i] | 0x20);
 	lower[i] = '\0';
 	(void)json_object_set_new(at, lower, operation);
+}
+
+static void add_endpoint(json_t *paths, const char *method, const char *path, enum body body,
+			 enum body reply, const char *summary)
+{
+	json_t *operation =
+		json_pack("{s:s,s:o}", "summary", summary, "responses", replies_of(reply));
+
+	if (body != NONE)
+		(void)json_object_set_new(
+			operation, "requestBody",
+			json_pack("{s:b,s:o}", "required", true, "content", content_of(body)));
+	openapi_add(paths, method, path, operation);
 }
 
 static json_t *paths(void)
@@ -224,15 +231,28 @@ static json_t *paths(void)
 	return all;
 }
 
+static json_t *native(void)
+{
+	return json_pack("{s:s,s:{s:s,s:s,s:s},s:o,s:{s:o}}", "openapi", "3.0.3", "info", "title",
+			 "volt-vmm", "version", VOLT_VERSION, "description",
+			 "HTTP on the Unix socket of --api-socket; see docs/api.md", "paths",
+			 paths(), "components", "schemas", schemas());
+}
+
+enum { PERSONALITY };
+
 static int run(const struct verb_args *args, struct verr *e)
 {
-	json_t *root = json_pack("{s:s,s:{s:s,s:s,s:s},s:o,s:{s:o}}", "openapi", "3.0.3", "info",
-				 "title", "volt-vmm", "version", VOLT_VERSION, "description",
-				 "HTTP on the Unix socket of --api-socket; see docs/api.md",
-				 "paths", paths(), "components", "schemas", schemas());
-	auto_free char *text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	const char *personality = args->options[PERSONALITY];
+	bool firecracker = personality != NULL && strcmp(personality, "firecracker") == 0;
+	auto_free char *text = NULL;
+	json_t *root;
 
-	(void)args;
+	if (personality != NULL && !firecracker && strcmp(personality, "volt") != 0)
+		return verr_invalid(e, "--personality %s: expected volt or firecracker",
+				    personality);
+	root = firecracker ? openapi_firecracker() : native();
+	text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	json_decref(root);
 	if (text == NULL)
 		return verr_host(e, "out of memory");
@@ -240,8 +260,14 @@ static int run(const struct verb_args *args, struct verr *e)
 	return STATUS_OK;
 }
 
+static const struct verb_option options[] = {
+	[PERSONALITY] = {"personality", 0, "volt|firecracker", "whose API it is [volt]"},
+};
+
 const struct verb openapi_verb = {
 	.name = "openapi",
 	.summary = "print the description of volt-vmm's API (OpenAPI 3.0)",
 	.run = run,
+	.options = options,
+	.options_count = ARRAY_LEN(options),
 };

@@ -51,7 +51,7 @@ def dry_run(network, *options):  # noqa: F811
     ("backend=vhost-net,tap=t0,iothreads=1", "iothreads=1: backend=vhost-net has the kernel's threads; expected 0"),
     ("backend=vhost-net,tap=lo", "lo is no TAP device"),
     ("tap=t0,rx-rate=fast", "rx-rate=fast: expected a size such as"),
-    ("tap=t0,id=a b", "expected 1 to 20 of A-Z a-z 0-9 _ -"),
+    ("tap=t0,id=a b", "expected 1 to 64 of A-Z a-z 0-9 _ -"),
     ("tap=t0,bridge=none", "there is no bridge none; run as root: volt net setup --bridge none"),
     ("tap=t0,bridge=lo", "lo is no bridge; expected the name of one"),
     ("tap=lo", "lo is no TAP device"),

@@ -6,11 +6,13 @@
  * while its reply is not taken nothing more is read from it, so a client costs a bounded amount of
  * memory and no time, however slow it is. A request that is not complete and its reply not taken
  * within API_TIMEOUT_MS of its first byte ends the connection; between requests it may rest. What a
- *request does is the machine's, and takes as long as that does (a pause waits for the disks).
+ * request does is the machine's, and takes as long as that does (a pause waits for the disks).
  *
  *	http.c    a request from bytes            routes.c  paths, methods, bodies, replies
  *	conn.c    bytes in and out                events.c  the stream of events
  *	server.c  the socket                      objects.c disks and NICs
+ *
+ * Another personality (personality.h) has routes and answers of its own.
  */
 #ifndef VOLT_VMM_API_API_H
 #define VOLT_VMM_API_API_H
@@ -20,6 +22,7 @@
 #include "vmm/machine/machine.h"
 
 struct api;
+struct api_personality;
 struct sandbox;
 
 /* Connections at a time; the next one is told so and closed. */
@@ -31,7 +34,9 @@ struct sandbox;
  * Make the socket at `path`, mode 0600, and listen. A path that exists is refused: it may be
  * another machine's. Everything is borrowed. The machine answers from api_serve() on.
  */
-V_MUST_CHECK int api_new(struct loop *loop, const char *path, struct api **out, struct verr *e);
+V_MUST_CHECK int api_new(struct loop *loop, const char *path,
+			 const struct api_personality *personality, struct api **out,
+			 struct verr *e);
 
 /*
  * Before there is a machine: requests change `config`, until one asks for more than that and the

@@ -90,11 +90,14 @@ bool conn_put(struct conn *c, const void *bytes, size_t len)
 
 static void put_reply(struct conn *c, const struct reply *r, bool keep)
 {
+	const struct api_personality *p = c->api->personality;
 	char head[512];
-	int len =
-		snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nServer: Volt\r\nConnection: %s\r\n",
-			 r->status, http_reason(r->status), keep ? "keep-alive" : "close");
+	int len = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nServer: %s\r\nConnection: %s\r\n",
+			   r->status, p->no_reasons ? "" : http_reason(r->status), p->server,
+			   keep ? "keep-alive" : "close");
 
+	if (r->deprecated)
+		len += snprintf(head + len, sizeof(head) - (size_t)len, "Deprecation: true\r\n");
 	if (*r->allow != '\0')
 		len += snprintf(head + len, sizeof(head) - (size_t)len, "Allow: %s\r\n", r->allow);
 	if (r->type != NULL)
@@ -134,7 +137,7 @@ static void finish(struct conn *c, struct reply *reply)
 	free(ptr_take(reply->body));
 	if (c->fd < 0)
 		return;
-	http_begin(&c->http);
+	http_begin(&c->http, c->api->personality->body_max);
 	start_timeout(c);
 	if (reply->stream)
 		events_subscribe(c);
@@ -146,7 +149,7 @@ static void answer(struct conn *c)
 {
 	struct reply reply = {.status = 500};
 
-	route(c->api, &c->http, &reply);
+	c->api->personality->route(c->api, &c->http, &reply);
 	c->waiting = reply.later;
 	if (!reply.later)
 		finish(c, &reply);
@@ -154,9 +157,11 @@ static void answer(struct conn *c)
 
 static void refuse(struct conn *c)
 {
+	const struct api_personality *p = c->api->personality;
+	int status = p->refusal != NULL ? p->refusal(c->http.status) : c->http.status;
 	struct reply reply = {0};
 
-	reply_fault(&reply, c->http.status, "%s", c->http.why);
+	reply_fault(&reply, status, "%s", c->http.why);
 	c->closing = true;
 	put_reply(c, &reply, false);
 	free(reply.body);
@@ -236,7 +241,7 @@ int conn_open(struct conn *c, int fd, struct verr *e)
 	struct loop *loop = c->api->loop;
 
 	c->fd = fd;
-	http_begin(&c->http);
+	http_begin(&c->http, c->api->personality->body_max);
 	if (loop_fd_init(&c->readable, loop, fd, LOOP_READ, on_readable, c, e) < 0 ||
 	    loop_fd_init(&c->writable, loop, fd, LOOP_WRITE, on_writable, c, e) < 0 ||
 	    loop_timer_init(&c->timeout, loop, on_timeout, c, e) < 0) {
@@ -260,7 +265,7 @@ void conns_answer_start(struct api *api, const struct verr *fault)
 		if (fault != NULL)
 			reply_verr(&reply, 400, fault);
 		else
-			reply_state(&reply, api);
+			api->personality->started(api, &reply);
 		finish(c, &reply);
 		/* What it has sent meanwhile is for the loop's next turn. */
 		if (c->fd >= 0)

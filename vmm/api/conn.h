@@ -7,8 +7,7 @@
 #include <sys/un.h>
 
 #include "base/compiler.h"
-#include "vmm/api/api.h"
-#include "vmm/api/http.h"
+#include "vmm/api/personality.h"
 
 /* What a subscriber may leave unread. */
 #define EVENTS_UNREAD_MAX KIB(64)
@@ -31,6 +30,7 @@ struct conn {
 };
 
 struct api {
+	const struct api_personality *personality;
 	struct loop *loop;
 	struct config *config;
 	struct machine *machine; /* NULL until there is one */
@@ -42,30 +42,8 @@ struct api {
 	struct conn conns[API_CONNECTIONS];
 };
 
-/* "GET, PUT, PATCH, DELETE" and room. */
-#define ALLOW_LEN 32
-
-/* What a route answers. */
-struct reply {
-	int status;
-	const char *type; /* of the body */
-	char *body;       /* owned; NULL: none */
-	size_t len;
-	char allow[ALLOW_LEN]; /* of a 405 */
-	bool stream;           /* the connection becomes one of events */
-	bool later;            /* there is no answer yet */
-	bool bare;             /* the head only: the answer to HEAD */
-};
-
-#define TYPE_JSON "application/json"
-#define TYPE_PROMETHEUS "text/plain; version=0.0.4"
-#define TYPE_EVENTS "application/x-ndjson"
-
 /* routes.c */
 void route(struct api *api, const struct http *request, struct reply *reply);
-
-/* 200 with this JSON, which is given away; 503 without. */
-void reply_text(struct reply *reply, char *json);
 
 void reply_state(struct reply *reply, const struct api *api);
 
@@ -81,16 +59,6 @@ typedef void route_fn(const struct call *call, struct reply *reply);
 /* objects.c */
 route_fn list_drives, get_drive, put_drive, patch_drive, delete_drive;
 route_fn list_nets, get_net, put_net, patch_net, delete_net;
-
-/* A reply with {"fault_message": "..."}. */
-void reply_verr(struct reply *reply, int status, const struct verr *e);
-
-#define reply_fault(reply, status, ...)                   \
-	do {                                              \
-		struct verr fault_ = VERR_INIT;           \
-		(void)verr_invalid(&fault_, __VA_ARGS__); \
-		reply_verr(reply, status, &fault_);       \
-	} while (0)
 
 /* conn.c */
 void conn_init(struct conn *c, struct api *api);                    /* free */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/api/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -67,8 +68,11 @@ static int on_headers_complete(http_parser *parser)
 		return refuse(h, 411, "a body needs a Content-Length");
 	if (!has_length || parser->content_length == 0)
 		return 0;
-	if (parser->content_length > HTTP_BODY_MAX)
-		return refuse(h, 413, "the body is larger than 51200 bytes");
+	if (parser->content_length > h->body_max) {
+		(void)snprintf(h->why_text, sizeof(h->why_text),
+			       "the body is larger than %zu bytes", h->body_max);
+		return refuse(h, 413, h->why_text);
+	}
 	h->body_size = (size_t)parser->content_length;
 	h->body = malloc(h->body_size);
 	return h->body == NULL ? refuse(h, 503, "out of memory") : 0;
@@ -104,10 +108,10 @@ static const http_parser_settings callbacks = {
 	.on_message_complete = on_message_complete,
 };
 
-void http_begin(struct http *h)
+void http_begin(struct http *h, size_t body_max)
 {
 	free(h->body);
-	*h = (struct http){.status = 0};
+	*h = (struct http){.body_max = body_max};
 	http_parser_init(&h->parser, HTTP_REQUEST);
 	h->parser.data = h;
 }

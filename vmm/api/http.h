@@ -14,7 +14,7 @@
 
 #define HTTP_HEAD_MAX KIB(8)
 #define HTTP_PATH_MAX 256
-#define HTTP_BODY_MAX KIB(50)
+#define HTTP_BODY_MAX KIB(50) /* where nobody says otherwise */
 
 enum http_result {
 	HTTP_MORE,     /* the request goes on */
@@ -28,16 +28,20 @@ struct http {
 	char path[HTTP_PATH_MAX]; /* terminated; without a query */
 	size_t path_len;
 	char *body; /* `body_len` bytes of `body_size`; NULL without one */
-	size_t body_len, body_size;
+	size_t body_len, body_size, body_max;
 	char header[16]; /* the name that comes before the next value, as far as it matters */
 	size_t header_len;
 	bool in_value, expects, complete;
 	int status;
 	const char *why;
+	char why_text[64]; /* where `why` is not a constant */
 };
 
-/* Before the first request of a connection, and after each. Frees what the last one had. */
-void http_begin(struct http *h);
+/*
+ * Before the first request of a connection, and after each. Frees what the last one had. A body
+ * may have `body_max` bytes.
+ */
+void http_begin(struct http *h, size_t body_max);
 void http_end(struct http *h);
 
 /*

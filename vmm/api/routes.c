@@ -23,8 +23,7 @@ void reply_text(struct reply *reply, char *json)
 	reply->len = json != NULL ? strlen(json) : 0;
 }
 
-/* The object is given away. */
-static void reply_json(struct reply *reply, int status, json_t *object)
+void reply_json(struct reply *reply, int status, json_t *object)
 {
 	reply_text(reply, object != NULL ? json_dumps(object, JSON_COMPACT) : NULL);
 	if (reply->body != NULL)
@@ -89,17 +88,10 @@ static void get_events(const struct call *call, struct reply *reply)
 /* What an action came to. */
 enum done { DONE, DONE_LATER, DONE_NOT };
 
-static enum done wish(struct api *api, enum api_wish wish)
-{
-	api->wish = wish;
-	loop_stop(api->loop);
-	return wish == API_WISH_START ? DONE_LATER : DONE;
-}
-
 static enum done act_start(struct api *api, struct verr *e)
 {
-	if (api->machine == NULL && api->wish == API_WISH_NOTHING)
-		return wish(api, API_WISH_START);
+	if (api_ask(api, API_WISH_START))
+		return DONE_LATER;
 	(void)verr_state(e, "the machine is %s, so it cannot be started",
 			 machine_state_name(machine_state(api->machine)));
 	return DONE_NOT;
@@ -115,12 +107,20 @@ static enum done act_resume(struct api *api, struct verr *e)
 	return machine_resume(api->machine, e) < 0 ? DONE_NOT : DONE;
 }
 
+/* Whoever waits for a start hears nothing. */
+static enum done quit(struct api *api)
+{
+	api->wish = API_WISH_NOTHING;
+	(void)api_ask(api, API_WISH_QUIT);
+	return DONE;
+}
+
 /* There is nobody to ask yet. */
 static enum done act_stop(struct api *api, struct verr *e)
 {
 	(void)e;
 	if (api->machine == NULL)
-		return wish(api, API_WISH_QUIT);
+		return quit(api);
 	machine_stop(api->machine);
 	return DONE;
 }
@@ -129,7 +129,7 @@ static enum done act_kill(struct api *api, struct verr *e)
 {
 	(void)e;
 	if (api->machine == NULL)
-		return wish(api, API_WISH_QUIT);
+		return quit(api);
 	machine_kill(api->machine);
 	return DONE;
 }
@@ -298,3 +298,16 @@ void route(struct api *api, const struct http *request, struct reply *reply)
 	else
 		reply_fault(reply, 405, "%s %s: expected %s", method, request->path, reply->allow);
 }
+
+static void started(struct api *api, struct reply *reply)
+{
+	reply_state(reply, api);
+}
+
+const struct api_personality native_personality = {
+	.server = "Volt",
+	.body_max = HTTP_BODY_MAX,
+	.crowded = "{\"fault_message\":\"Too many open connections\"}\n",
+	.route = route,
+	.started = started,
+};

@@ -28,14 +28,16 @@ static struct conn *free_conn(struct api *api)
 }
 
 /* As many as may be: it hears why, as far as one write goes. */
-static void turn_away(int fd)
+static void turn_away(const struct api_personality *p, int fd)
 {
-	static const char text[] =
-		"HTTP/1.1 503 Service Unavailable\r\nServer: Volt\r\nConnection: close\r\n"
-		"Content-Type: application/json\r\nContent-Length: 46\r\n\r\n"
-		"{\"fault_message\":\"Too many open connections\"}\n";
+	char text[256];
+	int len = snprintf(text, sizeof(text),
+			   "HTTP/1.1 503 %s\r\nServer: %s\r\nConnection: close\r\n"
+			   "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			   p->no_reasons ? "" : http_reason(503), p->server, strlen(p->crowded),
+			   p->crowded);
 
-	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void on_connection(void *arg)
@@ -49,7 +51,7 @@ static void on_connection(void *arg)
 		return;
 	c = free_conn(api);
 	if (c == NULL)
-		turn_away(fd);
+		turn_away(api->personality, fd);
 	else if (conn_open(c, fd_take(&fd), &e) < 0)
 		log_warn(LOG_API, "a connection is refused: %s", e.text);
 }
@@ -110,12 +112,14 @@ static int listen_at(struct api *api, struct verr *e)
 	return 0;
 }
 
-int api_new(struct loop *loop, const char *path, struct api **out, struct verr *e)
+int api_new(struct loop *loop, const char *path, const struct api_personality *personality,
+	    struct api **out, struct verr *e)
 {
 	struct api *api = calloc(1, sizeof(*api));
 
 	if (api == NULL)
 		return verr_host(e, "out of memory");
+	api->personality = personality;
 	api->loop = loop;
 	api->fd = api->folder = -1;
 	api->accepts = (struct loop_source)LOOP_SOURCE_INIT;
@@ -139,6 +143,30 @@ void api_configure(struct api *api, struct config *config)
 enum api_wish api_wish(const struct api *api)
 {
 	return api->wish;
+}
+
+bool api_ask(struct api *api, enum api_wish wish)
+{
+	if (api->machine != NULL || api->wish != API_WISH_NOTHING)
+		return false;
+	api->wish = wish;
+	loop_stop(api->loop);
+	return true;
+}
+
+struct config *api_config(const struct api *api)
+{
+	return api->config;
+}
+
+struct machine *api_machine(const struct api *api)
+{
+	return api->machine;
+}
+
+void *api_arg(const struct api *api)
+{
+	return api->personality->arg;
 }
 
 /* One more to turn away with, and one for a file that takes another's place. */

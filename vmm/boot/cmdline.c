@@ -15,9 +15,8 @@
 #define DEFAULT_BASE "loglevel=3 panic=-1 reboot=k pci=off i8042.noaux i8042.nomux i8042.dumbkbd"
 #define DEFAULT_CONSOLE "console=ttyS0 "
 
-/* The first disk, and volt-init where "volt rootfs build" puts it. */
+/* The first disk. */
 #define CMDLINE_ROOT "/dev/vda"
-#define CMDLINE_INIT "/sbin/volt-init"
 
 /* Counts on past the end, so that the fault can say how long the line would have been. */
 struct writer {
@@ -102,8 +101,10 @@ static void put_root(struct writer *w, const struct cmdline_parts *parts)
 		put_word(w, "root=" CMDLINE_ROOT);
 	if (!has_word(w, "ro") && !has_word(w, "rw"))
 		put_word(w, parts->root_readonly ? "ro" : "rw");
-	if (!has_word(w, "init="))
-		put_word(w, "init=" CMDLINE_INIT);
+	if (parts->init != NULL && !has_word(w, "init=")) {
+		put_word(w, "init=");
+		put_text(w, parts->init);
+	}
 }
 
 /* Linux names virtio NICs in their order. Other inits, and the kernel, pass such words over. */

@@ -16,6 +16,7 @@ struct cmdline_parts {
 	bool acpi;        /* off adds acpi=off, and virtio_mmio.device= for each such device */
 	bool root;        /* the first disk is the root: adds root=, ro or rw, and init= */
 	bool root_readonly;
+	const char *init; /* NULL: no init= */
 	/* Of each NIC what volt-init gives its interface, as ip_parse() has it, or NULL. */
 	const char *const *ips;
 	size_t nips;

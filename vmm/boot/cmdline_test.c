@@ -79,14 +79,20 @@ static void test_addresses(void **state)
 			    "volt.ip.eth0=1.1.1.1/8 -- x");
 }
 
-static const char *with_root(const char *base, bool readonly, struct cmdline *line)
+static const char *with_init(const char *base, bool readonly, const char *init,
+			     struct cmdline *line)
 {
 	struct cmdline_parts parts = {
-		.base = base, .acpi = true, .root = true, .root_readonly = readonly};
+		.base = base, .acpi = true, .root = true, .root_readonly = readonly, .init = init};
 	struct verr e = VERR_INIT;
 
 	assert_ok(cmdline_build(&parts, line, &e), &e);
 	return line->text;
+}
+
+static const char *with_root(const char *base, bool readonly, struct cmdline *line)
+{
+	return with_init(base, readonly, "/sbin/volt-init", line);
 }
 
 static void test_root_disk(void **state)
@@ -102,6 +108,7 @@ static void test_root_disk(void **state)
 			    "ro root=/dev/vdb init=/sbin/volt-init");
 	assert_string_equal(with_root("init=/bin/sh -- -x", false, &line),
 			    "init=/bin/sh root=/dev/vda rw -- -x");
+	assert_string_equal(with_init("a", true, NULL, &line), "a root=/dev/vda ro");
 	/* Words that only look alike. */
 	assert_string_equal(with_root("rows=1 xroot=2 rdinit=3", false, &line),
 			    "rows=1 xroot=2 rdinit=3 root=/dev/vda rw init=/sbin/volt-init");

@@ -147,8 +147,8 @@ static int check_drive(struct drive_config *d, size_t index, const char *cas_sto
 		return -1;
 	if (d->id == NULL && asprintf(&d->id, "disk%zu", index) < 0)
 		return verr_host(e, "out of memory");
-	if (strspn(d->id, ID_CHARS "_") != strlen(d->id) || strlen(d->id) < 1 || strlen(d->id) > 20)
-		return verr_invalid(e, "id=%.80s: expected 1 to 20 of A-Z a-z 0-9 _ -", d->id);
+	if (strspn(d->id, ID_CHARS "_") != strlen(d->id) || strlen(d->id) < 1 || strlen(d->id) > 64)
+		return verr_invalid(e, "id=%.80s: expected 1 to 64 of A-Z a-z 0-9 _ -", d->id);
 	if (d->iothreads > d->queues)
 		return verr_invalid(e, "iothreads=%u: expected at most one a queue, queues=%u",
 				    d->iothreads, d->queues);
@@ -393,8 +393,8 @@ static int check_net(struct net_config *n, size_t index, struct verr *e)
 {
 	if (n->id == NULL && asprintf(&n->id, "net%zu", index) < 0)
 		return verr_host(e, "out of memory");
-	if (strspn(n->id, ID_CHARS "_") != strlen(n->id) || strlen(n->id) < 1 || strlen(n->id) > 20)
-		return verr_invalid(e, "id=%.80s: expected 1 to 20 of A-Z a-z 0-9 _ -", n->id);
+	if (strspn(n->id, ID_CHARS "_") != strlen(n->id) || strlen(n->id) < 1 || strlen(n->id) > 64)
+		return verr_invalid(e, "id=%.80s: expected 1 to 64 of A-Z a-z 0-9 _ -", n->id);
 	if (check_backend(n, e) < 0 || check_ip(n->ip, e) < 0)
 		return -1;
 	if (n->mtu != 0 && n->mtu < 68)
@@ -458,8 +458,9 @@ int config_check(struct config *c, struct verr *e)
 	if (c->kernel == NULL)
 		return verr_invalid(e,
 				    "--kernel: missing; expected the path of a vmlinux or bzImage");
-	if (c->memory % MIB(2) != 0)
-		return verr_invalid(e, "--memory: expected a multiple of 2M");
+	if (c->memory % (c->huge_pages == MEM_HUGE_OFF ? MIB(1) : MIB(2)) != 0)
+		return verr_invalid(e, "--memory: expected a multiple of 2M, or of 1M with "
+				       "--huge-pages off");
 	if (c->id != NULL &&
 	    (strspn(c->id, ID_CHARS) != strlen(c->id) || strlen(c->id) < 1 || strlen(c->id) > 64))
 		return verr_invalid(e, "--id %.80s: expected 1 to 64 of A-Z a-z 0-9 -", c->id);

@@ -35,6 +35,8 @@ enum sandbox_layer {
 	SANDBOX_LAYERS,
 };
 
+enum config_personality { CONFIG_PERSONALITY_VOLT, CONFIG_PERSONALITY_FIRECRACKER };
+
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 
 #endif

@@ -222,6 +222,9 @@ static void test_check(void **state)
 	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "--console tty: expected stdio");
 	assert_ok(parse(&c, ARGS("--kernel", "k", "--memory", "3M"), &e), &e);
 	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "multiple of 2M");
+	assert_ok(parse(&c, ARGS("--kernel", "k", "--memory", "3M", "--huge-pages", "off"), &e),
+		  &e);
+	assert_ok(config_check(&c, &e), &e);
 	assert_ok(parse(&c, ARGS("--kernel", "k", "--cmdline", "a\nb"), &e), &e);
 	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "--cmdline: expected one line");
 	config_deinit(&c);

@@ -187,6 +187,12 @@ void machine_stop(struct machine *m)
 	}
 }
 
+void machine_ctrl_alt_del(struct machine *m)
+{
+	if (!i8042_ctrl_alt_del(m->i8042))
+		log_info(LOG_MACHINE, "nobody in the guest listens for Ctrl-Alt-Del");
+}
+
 void machine_kill(struct machine *m)
 {
 	(void)machine_set_end(m, MACHINE_STOPPED);

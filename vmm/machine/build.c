@@ -58,6 +58,7 @@ static int open_inputs(struct machine *m, struct verr *e)
 				      .acpi = c->acpi,
 				      .root = root != NULL,
 				      .root_readonly = root != NULL && root->readonly,
+				      .init = strcmp(c->init, "none") == 0 ? NULL : c->init,
 				      .ips = ips,
 				      .nips = c->nets.count,
 				      .platform = &m->platform,

@@ -79,6 +79,9 @@ struct machine *machine_free(struct machine *machine);
  */
 void machine_stop(struct machine *machine);
 
+/* Press Ctrl-Alt-Del, whether somebody in the guest hears it or not. */
+void machine_ctrl_alt_del(struct machine *machine);
+
 /*
  * Stop the vCPUs and the devices, with what is in flight done, and let them go on. Resuming tells
  * the guest that it stood still, and its clocks have gone on. A fault: not in that state. NULL is a

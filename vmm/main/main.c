@@ -16,6 +16,7 @@
 #include "version.h"
 #include "vmm/api/api.h"
 #include "vmm/config/config.h"
+#include "vmm/firecracker/firecracker.h"
 #include "vmm/machine/machine.h"
 #include "vmm/main/signals.h"
 #include "vmm/sandbox/sandbox.h"
@@ -30,6 +31,7 @@ struct process {
 	struct loop *loop;
 	struct machine *machine;
 	struct signals *signals;
+	struct firecracker *firecracker; /* NULL: the API is our own */
 	struct api *api;
 	int log_fd, metrics_fd;
 	bool quit; /* before there was a machine */
@@ -78,10 +80,18 @@ static void occupy_standard_descriptors(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 }
 
+static bool can_make(const char *path)
+{
+	char *copy = strdup(path);
+	bool can = copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;
+
+	free(copy);
+	return can;
+}
+
 /* Is there a file that can be written to, or could one be made? */
 static bool can_write(const char *path)
 {
-	auto_free char *copy = strdup(path);
 	struct stat st;
 
 	if (stat(path, &st) == 0) {
@@ -90,7 +100,7 @@ static bool can_write(const char *path)
 		errno = EISDIR;
 		return false;
 	}
-	return errno == ENOENT && copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;
+	return errno == ENOENT && can_make(path);
 }
 
 /* All of them before the first is made, so that a mistake leaves nothing behind. */
@@ -154,10 +164,14 @@ static int open_outputs(struct process *p, struct verr *e)
 static int open_api(struct process *p, struct verr *e)
 {
 	const char *path = p->config.api_socket;
+	const struct api_personality *personality =
+		p->firecracker != NULL ? firecracker_personality(p->firecracker)
+				       : &native_personality;
 
 	if (path == NULL)
 		return 0;
-	return api_new(p->loop, path, &p->api, e) < 0 ? verr_note(e, "--api-socket") : 0;
+	return api_new(p->loop, path, personality, &p->api, e) < 0 ? verr_note(e, "--api-socket")
+								   : 0;
 }
 
 static void write_metrics(const struct process *p)
@@ -200,8 +214,9 @@ static int try_start(struct process *p, struct verr *e)
 	struct config base = p->config;
 
 	config_init(&p->config);
-	if (config_copy(&p->config, &base, e) == 0 && config_check(&p->config, e) == 0 &&
-	    open_machine(p, e) == 0) {
+	if (config_copy(&p->config, &base, e) == 0 &&
+	    (p->firecracker == NULL || firecracker_configure(p->firecracker, &p->config, e) == 0) &&
+	    config_check(&p->config, e) == 0 && open_machine(p, e) == 0) {
 		config_deinit(&base);
 		return 0;
 	}
@@ -298,6 +313,23 @@ static int dry_run(struct process *p, struct verr *e)
 	return 0;
 }
 
+/* Somebody's firecracker, who need not know? */
+static bool is_firecracker(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : path, "firecracker") == 0;
+}
+
+static int open_personality(struct process *p, struct verr *e)
+{
+	const struct firecracker_options options = {.id = p->config.id};
+
+	if (p->config.personality != CONFIG_PERSONALITY_FIRECRACKER)
+		return 0;
+	return firecracker_new(&options, &p->firecracker, e);
+}
+
 /* Returns the exit status, or -1 when a machine is to be run. */
 static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 {
@@ -313,7 +345,7 @@ static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 	}
 	if (!waits_for_configuration(&p->config) && config_check(&p->config, e) < 0)
 		return report_fault(&p->config, e);
-	return -1;
+	return open_personality(p, e) < 0 ? report_fault(&p->config, e) : -1;
 }
 
 int main(int argc, char *argv[])
@@ -327,6 +359,8 @@ int main(int argc, char *argv[])
 	(void)mallopt(M_MMAP_THRESHOLD, MIB(4)); /* nor does it grow by other calls than brk() */
 	occupy_standard_descriptors();
 	config_init(&p.config);
+	if (argc > 0 && is_firecracker(argv[0]))
+		p.config.personality = CONFIG_PERSONALITY_FIRECRACKER;
 	status = prepare(&p, argc, argv, &e);
 	if (status < 0) {
 		status = p.config.dry_run ? dry_run(&p, &e) : run_machine(&p, &e);
@@ -340,6 +374,7 @@ int main(int argc, char *argv[])
 	p.signals = signals_free(p.signals);
 	p.loop = loop_free(p.loop);
 	p.sandbox = sandbox_free(p.sandbox);
+	p.firecracker = firecracker_free(p.firecracker);
 	fd_close(&p.metrics_fd);
 	config_deinit(&p.config);
 	return status;
