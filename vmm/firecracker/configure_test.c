@@ -89,7 +89,7 @@ static void test_whole_machine(void **state)
 	assert_string_equal(c.metrics_path, "m");
 	assert_string_equal(c.live_dir, "/dev");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_defaults(void **state)
@@ -105,7 +105,7 @@ static void test_defaults(void **state)
 	assert_non_null(strstr(c.cmdline, "reboot=k panic=1 "));
 	assert_null(strstr(c.cmdline, "root="));
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 /* What the command line has said stays where no request says otherwise. */
@@ -124,7 +124,7 @@ static void test_over_a_command_line(void **state)
 	assert_int_equal(c.cpus, 5);
 	assert_string_equal(c.live_dir, "/srv");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_replaced(void **state)
@@ -152,7 +152,7 @@ static void test_replaced(void **state)
 	assert_string_equal(config_drives(&c)[0].path, "/dev/zero");
 	assert_string_equal(c.metrics_path, "m");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_faults(void **state)
@@ -196,7 +196,7 @@ static void test_faults(void **state)
 	assert_fault(firecracker_configure(f, &c, &e), &e, VERR_STATE,
 		     "Cannot start microvm without kernel configuration.");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void limit(const char *limiter, uint64_t want[static 4])
