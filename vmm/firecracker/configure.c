@@ -269,5 +269,10 @@ int firecracker_configure(const struct firecracker *f, struct config *c, struct 
 	    configure_outputs(f, c, e) < 0 || configure_folders(c, e) < 0)
 		return -1;
 	c->rng = json_object_get(all, ENTROPY) != NULL;
+	if (json_object_get(all, CPU_CONFIG) != NULL) {
+		free(c->cpuid);
+		if (cpu_changes(json_object_get(all, CPU_CONFIG), &c->cpuid, e) < 0)
+			return -1;
+	}
 	return copy("none", &c->init, e);
 }

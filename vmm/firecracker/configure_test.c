@@ -63,6 +63,10 @@ static void test_whole_machine(void **state)
 	    "{\"iface_id\":\"n\",\"host_dev_name\":\"t0\",\"mtu\":1400,"
 	    "\"guest_mac\":\"02:00:00:00:00:01\"}");
 	put(f, "/entropy", "{}");
+	put(f, "/cpu-config",
+	    "{\"cpuid_modifiers\":[{\"leaf\":\"0x7\",\"subleaf\":\"0x0\",\"flags\":1,"
+	    "\"modifiers\":[{\"register\":\"ebx\",\"bitmap\":\"0b0xx\"},{\"register\":\"ecx\","
+	    "\"bitmap\":\"0bx0\"}]}]}");
 	put(f, "/serial", "{\"serial_out_path\":\"out\"}");
 	put(f, "/logger", "{\"log_path\":\"log\",\"level\":\"Debug\"}");
 	put(f, "/metrics", "{\"metrics_path\":\"m\"}");
@@ -70,6 +74,7 @@ static void test_whole_machine(void **state)
 	assert_string_equal(c.kernel, "/dev/null");
 	assert_string_equal(c.cmdline, "a pci=off root=/dev/vda ro");
 	assert_string_equal(c.init, "none");
+	assert_string_equal(c.cpuid, "0x7:0x0:ebx=0b0xx+0x7:0x0:ecx=0bx0");
 	assert_int_equal(c.cpus, 3);
 	assert_true(c.memory == MIB(129) && c.huge_pages == MEM_HUGE_OFF && c.rng);
 	/* The root disk is the guest's first. */
@@ -176,6 +181,16 @@ static void test_faults(void **state)
 		 "{\"iface_id\":\"a\",\"host_dev_name\":\"t\",\"guest_mac\":\"1:2\"}", "guest_mac"},
 		{"/machine-config", "{\"vcpu_count\":1,\"mem_size_mib\":3,\"huge_pages\":\"2M\"}",
 		 "multiple of 2"},
+		{"/cpu-config",
+		 "{\"cpuid_modifiers\":[{\"leaf\":\"0x1\",\"subleaf\":\"0\",\"flags\":0,"
+		 "\"modifiers\":[{\"register\":\"eax\",\"bitmap\":\"0b12\"}]}]}",
+		 "cpuid_modifiers: 0x1:0:eax=0b12: expected LEAF"},
+		{"/cpu-config",
+		 "{\"cpuid_modifiers\":[{\"leaf\":\"1:0:eax=0b1+1\",\"subleaf\":\"0\",\"flags\":0,"
+		 "\"modifiers\":[{\"register\":\"eax\",\"bitmap\":\"0b1\"}]}]}",
+		 "expected a number or a bitmap"},
+		{"/cpu-config", "{\"msr_modifiers\":[{\"addr\":\"1\",\"bitmap\":\"0b1\"}]}",
+		 "Volt does not have changes of MSRs"},
 		{"/vsock", "{\"guest_cid\":3,\"uds_path\":\"v\"}",
 		 "Volt does not have vsock devices."},
 		{"/actions", "{\"action_type\":\"InstanceStart\"}", "Invalid request method"},
