@@ -158,6 +158,20 @@ def test_processors_know_their_numbers(cpus):
     assert [tuple(int(n, 16) for n in row) for row in rows] == [(n, n) for n in range(cpus)]
 
 
+def test_changes_of_the_user(tmp_path):
+    result, calls = strace.trace(tmp_path, "ioctl", "--cpuid", "0x1:0:ecx=0b0" + "x" * 31, "--cpuid", "0x80000007:0:edx=0b0xxxxxxxx",
+                                 kernel="hello")
+    assert result.status == 0, result
+    given = parse_entries(next(c for c in strace.kvm_calls(calls) if c.request == "KVM_SET_CPUID2"))
+    assert given[0x1, 0][ECX] & HYPERVISOR == 0
+    assert given[0x80000007, 0][EDX] == 0
+
+
+def test_leaf_that_kvm_does_not_have():
+    volt.assert_fault(volt.run("--cpuid", "0x7:9:ebx=0bx", kernel="hello"), volt.STATUS_CONFIGURATION,
+                      "--cpuid 0x7:0x9: this host's KVM has no such leaf")
+
+
 # What a processor changes while it runs, or computes: OSXSAVE, OSPKE, sizes of the XSAVE area.
 DYNAMIC = {(0x1, 0): (ECX, 1 << 27), (0x7, 0): (ECX, 1 << 4)}
 COMPUTED = [0xD]

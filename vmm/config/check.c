@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "vmm/config/check_priv.h"
 #include "vmm/config/config.h"
+#include "vmm/config/cpuid.h"
 #include "vmm/config/ip.h"
 #include "vmm/config/mac.h"
 #include "vmm/config/publish.h"
@@ -453,6 +454,13 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
+static int check_cpuid(const char *text, struct verr *e)
+{
+	struct cpuid_change changes[CPUID_CHANGES_MAX];
+
+	return cpuid_parse(text, changes, e) < 0 ? verr_note(e, "--cpuid") : 0;
+}
+
 int config_check(struct config *c, struct verr *e)
 {
 	if (c->kernel == NULL)
@@ -466,10 +474,17 @@ int config_check(struct config *c, struct verr *e)
 		return verr_invalid(e, "--id %.80s: expected 1 to 64 of A-Z a-z 0-9 -", c->id);
 	if (c->cmdline != NULL && strpbrk(c->cmdline, "\n\r") != NULL)
 		return verr_invalid(e, "--cmdline: expected one line");
+	if (strcmp(c->init, "none") != 0 &&
+	    (*c->init != '/' || strpbrk(c->init, " \t\n\r") != NULL))
+		return verr_invalid(e,
+				    "--init %.80s: expected PATH|none, the path from / and without "
+				    "blanks",
+				    c->init);
 	/* A guest that does not look at ACPI finds its devices by the command line. */
 	if (c->cmdline != NULL && has_word(c->cmdline, "acpi=off"))
 		c->acpi = false;
-	if (check_drives(c, e) < 0 || check_nets(c, e) < 0 || check_console(c->console, e) < 0)
+	if (check_cpuid(c->cpuid, e) < 0 || check_drives(c, e) < 0 || check_nets(c, e) < 0 ||
+	    check_console(c->console, e) < 0)
 		return -1;
 	return config_check_sandbox(c, e);
 }

@@ -225,6 +225,10 @@ static void test_check(void **state)
 	assert_ok(parse(&c, ARGS("--kernel", "k", "--memory", "3M", "--huge-pages", "off"), &e),
 		  &e);
 	assert_ok(config_check(&c, &e), &e);
+	assert_ok(parse(&c, ARGS("--kernel", "k", "--init", "/a b"), &e), &e);
+	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "--init /a b: expected PATH|none");
+	assert_ok(parse(&c, ARGS("--kernel", "k", "--init", "none", "--cpuid", "1"), &e), &e);
+	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "--cpuid: 1: expected LEAF");
 	assert_ok(parse(&c, ARGS("--kernel", "k", "--cmdline", "a\nb"), &e), &e);
 	assert_fault(config_check(&c, &e), &e, VERR_INVALID, "--cmdline: expected one line");
 	config_deinit(&c);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "vmm/config/mac.h"
 #include "vmm/firecracker/priv.h"
 
@@ -56,6 +57,10 @@ int fc_patch_machine(const struct request *r, struct verr *e)
 
 int fc_put_cpu(const struct request *r, struct verr *e)
 {
+	auto_free char *text = NULL;
+
+	if (cpu_changes(r->body, &text, e) < 0)
+		return -1;
 	return keep_or_fail(r, CPU_CONFIG, e);
 }
 

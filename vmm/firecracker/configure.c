@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the resources that requests have put together to a machine's configuration. */
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -220,6 +221,17 @@ static int add_folder(char **list, const char *folder, struct verr *e)
 	return 0;
 }
 
+/* The folder that a disk's file is in, and any beside it that is named in the same way. */
+static int add_folders(struct config *c, const char *file, struct verr *e)
+{
+	char path[PATH_MAX];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s", file);
+	r = *path != '/' ? add_folder(&c->live_dir, ".", e) : 0;
+	return r < 0 ? -1 : add_folder(&c->live_dir, dirname(path), e);
+}
+
 /*
  * PATCH /drives may name another file after the start: where the sandbox still has a way to. Those
  * are the folders of the disks' files, and where one of these is named from the working folder, any
@@ -231,15 +243,9 @@ static int configure_folders(struct config *c, struct verr *e)
 
 	if (c->live_dir != NULL)
 		return 0;
-	for (size_t i = 0; i < c->drives.count; i++) {
-		auto_free char *path = d[i].path != NULL ? strdup(d[i].path) : NULL;
-
-		if (path == NULL)
-			continue;
-		if ((*path != '/' && add_folder(&c->live_dir, ".", e) < 0) ||
-		    add_folder(&c->live_dir, dirname(path), e) < 0)
+	for (size_t i = 0; i < c->drives.count; i++)
+		if (d[i].path != NULL && add_folders(c, d[i].path, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -263,5 +269,10 @@ int firecracker_configure(const struct firecracker *f, struct config *c, struct 
 	    configure_outputs(f, c, e) < 0 || configure_folders(c, e) < 0)
 		return -1;
 	c->rng = json_object_get(all, ENTROPY) != NULL;
+	if (json_object_get(all, CPU_CONFIG) != NULL) {
+		free(c->cpuid);
+		if (cpu_changes(json_object_get(all, CPU_CONFIG), &c->cpuid, e) < 0)
+			return -1;
+	}
 	return copy("none", &c->init, e);
 }

@@ -63,6 +63,10 @@ static void test_whole_machine(void **state)
 	    "{\"iface_id\":\"n\",\"host_dev_name\":\"t0\",\"mtu\":1400,"
 	    "\"guest_mac\":\"02:00:00:00:00:01\"}");
 	put(f, "/entropy", "{}");
+	put(f, "/cpu-config",
+	    "{\"cpuid_modifiers\":[{\"leaf\":\"0x7\",\"subleaf\":\"0x0\",\"flags\":1,"
+	    "\"modifiers\":[{\"register\":\"ebx\",\"bitmap\":\"0b0xx\"},{\"register\":\"ecx\","
+	    "\"bitmap\":\"0bx0\"}]}]}");
 	put(f, "/serial", "{\"serial_out_path\":\"out\"}");
 	put(f, "/logger", "{\"log_path\":\"log\",\"level\":\"Debug\"}");
 	put(f, "/metrics", "{\"metrics_path\":\"m\"}");
@@ -70,6 +74,7 @@ static void test_whole_machine(void **state)
 	assert_string_equal(c.kernel, "/dev/null");
 	assert_string_equal(c.cmdline, "a pci=off root=/dev/vda ro");
 	assert_string_equal(c.init, "none");
+	assert_string_equal(c.cpuid, "0x7:0x0:ebx=0b0xx+0x7:0x0:ecx=0bx0");
 	assert_int_equal(c.cpus, 3);
 	assert_true(c.memory == MIB(129) && c.huge_pages == MEM_HUGE_OFF && c.rng);
 	/* The root disk is the guest's first. */
@@ -89,7 +94,7 @@ static void test_whole_machine(void **state)
 	assert_string_equal(c.metrics_path, "m");
 	assert_string_equal(c.live_dir, "/dev");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_defaults(void **state)
@@ -105,7 +110,7 @@ static void test_defaults(void **state)
 	assert_non_null(strstr(c.cmdline, "reboot=k panic=1 "));
 	assert_null(strstr(c.cmdline, "root="));
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 /* What the command line has said stays where no request says otherwise. */
@@ -124,7 +129,7 @@ static void test_over_a_command_line(void **state)
 	assert_int_equal(c.cpus, 5);
 	assert_string_equal(c.live_dir, "/srv");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_replaced(void **state)
@@ -152,7 +157,7 @@ static void test_replaced(void **state)
 	assert_string_equal(config_drives(&c)[0].path, "/dev/zero");
 	assert_string_equal(c.metrics_path, "m");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void test_faults(void **state)
@@ -176,6 +181,16 @@ static void test_faults(void **state)
 		 "{\"iface_id\":\"a\",\"host_dev_name\":\"t\",\"guest_mac\":\"1:2\"}", "guest_mac"},
 		{"/machine-config", "{\"vcpu_count\":1,\"mem_size_mib\":3,\"huge_pages\":\"2M\"}",
 		 "multiple of 2"},
+		{"/cpu-config",
+		 "{\"cpuid_modifiers\":[{\"leaf\":\"0x1\",\"subleaf\":\"0\",\"flags\":0,"
+		 "\"modifiers\":[{\"register\":\"eax\",\"bitmap\":\"0b12\"}]}]}",
+		 "cpuid_modifiers: 0x1:0:eax=0b12: expected LEAF"},
+		{"/cpu-config",
+		 "{\"cpuid_modifiers\":[{\"leaf\":\"1:0:eax=0b1+1\",\"subleaf\":\"0\",\"flags\":0,"
+		 "\"modifiers\":[{\"register\":\"eax\",\"bitmap\":\"0b1\"}]}]}",
+		 "expected a number or a bitmap"},
+		{"/cpu-config", "{\"msr_modifiers\":[{\"addr\":\"1\",\"bitmap\":\"0b1\"}]}",
+		 "Volt does not have changes of MSRs"},
 		{"/vsock", "{\"guest_cid\":3,\"uds_path\":\"v\"}",
 		 "Volt does not have vsock devices."},
 		{"/actions", "{\"action_type\":\"InstanceStart\"}", "Invalid request method"},
@@ -196,7 +211,7 @@ static void test_faults(void **state)
 	assert_fault(firecracker_configure(f, &c, &e), &e, VERR_STATE,
 		     "Cannot start microvm without kernel configuration.");
 	config_deinit(&c);
-	f = firecracker_free(f);
+	(void)firecracker_free(f);
 }
 
 static void limit(const char *limiter, uint64_t want[static 4])

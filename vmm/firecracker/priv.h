@@ -74,6 +74,9 @@ struct limit {
 
 void limit_set(const struct limit *limit, const json_t *limiter);
 
+/* cpu.c: the changes of CPUID in a checked CpuConfig (or NULL) as --cpuid has them; NULL: none. */
+V_MUST_CHECK int cpu_changes(const json_t *cpu, char **text, struct verr *e);
+
 /* The object of a list with this id, borrowed; NULL: there is none. */
 json_t *find_object(const json_t *list, const char *key, const char *id);
 

@@ -5,6 +5,7 @@
 
 #include "base/thread.h"
 #include "vmm/arch/x86_64/arch.h"
+#include "vmm/config/cpuid.h"
 #include "vmm/machine/internal.h"
 
 /* Interrupts KVM_RUN; the handler does nothing, immediate_exit closes the race before it. */
@@ -46,10 +47,16 @@ static int create_one(struct machine *m, uint32_t id, struct kvm_cpuid_table *cp
 int vcpus_create(struct machine *m, struct verr *e)
 {
 	struct kvm_cpuid_table cpuid;
+	struct cpuid_change changes[CPUID_CHANGES_MAX];
+	int nchanges = cpuid_parse(m->config->cpuid, changes, e);
 	struct cpuid_facts facts = {.cpus = m->config->cpus,
 				    .tsc_deadline =
-					    kvm_vm_check(&m->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0};
+					    kvm_vm_check(&m->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0,
+				    .changes = changes,
+				    .nchanges = (size_t)nchanges};
 
+	if (nchanges < 0)
+		return -1;
 	m->vcpus = calloc(facts.cpus, sizeof(*m->vcpus));
 	if (m->vcpus == NULL)
 		return verr_host(e, "out of memory");

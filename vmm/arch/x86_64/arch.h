@@ -66,14 +66,16 @@ void regs_setup(struct kvm_vcpu *vcpu, const struct arch_boot *boot);
 V_MUST_CHECK int msr_setup(struct kvm_vcpu *vcpu, struct verr *e);
 
 struct cpuid_facts {
-	uint32_t cpus;     /* in the VM */
-	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+	uint32_t cpus;                      /* in the VM */
+	bool tsc_deadline;                  /* KVM_CAP_TSC_DEADLINE_TIMER */
+	const struct cpuid_change *changes; /* what the user wants otherwise, borrowed */
+	size_t nchanges;
 };
 
 /*
  * Turn what KVM supports into what this VM's guests see: cpuid.c has the rules. Call once a VM,
  * then cpuid_for_vcpu() on the same table before each vCPU's KVM_SET_CPUID2. A fault when the
- * topology leaves do not fit.
+ * topology leaves do not fit, or a change is of what KVM does not have.
  */
 V_MUST_CHECK int cpuid_filter(struct kvm_cpuid_table *table, const struct cpuid_facts *facts,
 			      struct verr *e);

@@ -4,13 +4,15 @@
  *
  * The start is what KVM supports, never what the host's CPUID instruction says, and bits are only
  * taken away, by the table below; two are added that older kernels have but do not list. Then the
- * leaves that describe topology are written for this VM: one package, one thread a core.
+ * leaves that describe topology are written for this VM: one package, one thread a core. In the end
+ * comes what the user wants otherwise, who may bring back what KVM has.
  *
  * Leaves and bits: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
  */
 #include <string.h>
 
 #include "vmm/arch/x86_64/arch.h"
+#include "vmm/config/cpuid.h"
 
 enum reg { EAX, EBX, ECX, EDX };
 
@@ -160,12 +162,55 @@ static int add_topology(struct kvm_cpuid_table *t, uint32_t leaf, uint32_t cpus,
 	return 0;
 }
 
+/* What the user wants otherwise. `offered` is the entry as KVM has it. */
+static int apply_changes(struct kvm_cpuid_entry2 *entry, struct kvm_cpuid_entry2 offered,
+			 const struct cpuid_facts *facts, struct verr *e)
+{
+	for (size_t i = 0; i < facts->nchanges; i++) {
+		const struct cpuid_change *c = &facts->changes[i];
+		uint32_t *reg = reg_of(entry, (enum reg)c->reg);
+
+		if (c->leaf != entry->function || c->subleaf != entry->index)
+			continue;
+		if ((c->set & ~(*reg_of(&offered, (enum reg)c->reg) | *reg)) != 0)
+			return verr_invalid(
+				e,
+				"--cpuid 0x%x:0x%x: this host's KVM does not have all bits of it",
+				c->leaf, c->subleaf);
+		*reg = (*reg & ~c->clear) | c->set;
+	}
+	return 0;
+}
+
+/* A leaf that is there as KVM has it, and not written for this VM as a whole. */
+static bool has_leaf(const struct kvm_cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->entries[i].function == leaf && t->entries[i].index == subleaf)
+			return true;
+	return false;
+}
+
+static int check_changes(const struct kvm_cpuid_table *t, const struct cpuid_facts *facts,
+			 struct verr *e)
+{
+	for (size_t i = 0; i < facts->nchanges; i++)
+		if (!has_leaf(t, facts->changes[i].leaf, facts->changes[i].subleaf))
+			return verr_invalid(
+				e,
+				"--cpuid 0x%x:0x%x: this host's KVM has no such leaf, or "
+				"it is the VM's own",
+				facts->changes[i].leaf, facts->changes[i].subleaf);
+	return 0;
+}
+
 int cpuid_filter(struct kvm_cpuid_table *t, const struct cpuid_facts *facts, struct verr *e)
 {
 	uint32_t kept = 0, max_leaf = 0;
 
 	for (uint32_t i = 0; i < t->count; i++) {
 		struct kvm_cpuid_entry2 *entry = &t->entries[i];
+		const struct kvm_cpuid_entry2 offered = *entry;
 
 		if (entry->function == 0)
 			max_leaf = entry->eax;
@@ -173,9 +218,13 @@ int cpuid_filter(struct kvm_cpuid_table *t, const struct cpuid_facts *facts, str
 			continue;
 		apply_rules(entry);
 		set_vm_facts(entry, facts);
+		if (apply_changes(entry, offered, facts, e) < 0)
+			return -1;
 		t->entries[kept++] = *entry;
 	}
 	t->count = kept;
+	if (check_changes(t, facts, e) < 0)
+		return -1;
 	if (max_leaf >= 0xB && add_topology(t, 0xB, facts->cpus, e) < 0)
 		return -1;
 	if (max_leaf >= 0x1F && add_topology(t, 0x1F, facts->cpus, e) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
 #include "vmm/arch/x86_64/arch.h"
+#include "vmm/config/cpuid.h"
 
 static struct kvm_cpuid_entry2 *find(struct kvm_cpuid_table *t, uint32_t leaf, uint32_t index)
 {
@@ -54,6 +55,41 @@ static void test_cleared_bits(void **state)
 	assert_int_equal(find(&t, 0x80000001, 0)->edx, UINT32_MAX);
 	assert_int_equal(find(&t, 0x80000007, 0)->edx, 1u << 8);
 	assert_int_equal(find(&t, 0x80000007, 0)->ebx, 0);
+}
+
+static void test_changes(void **state)
+{
+	const struct cpuid_change changes[] = {
+		{.leaf = 0x7, .reg = 1, .clear = 1 << 5, .set = 1 << 4}, /* AVX2; HLE, a rule's */
+		{.leaf = 0x1, .reg = 2, .clear = 1u << 31},              /* HYPERVISOR */
+	};
+	struct kvm_cpuid_table t;
+	struct cpuid_facts facts = {.cpus = 1, .changes = changes, .nchanges = ARRAY_LEN(changes)};
+	struct cpuid_change wrong = {.leaf = 0x7, .subleaf = 1};
+	struct verr e = VERR_INIT;
+
+	(void)state;
+	fill(&t, 0x16);
+	assert_ok(cpuid_filter(&t, &facts, &e), &e);
+	assert_int_equal(find(&t, 0x7, 0)->ebx,
+			 ~(1u << 5 | 1u << 11 | 1u << 12 | 1u << 14 | 1u << 15));
+	assert_int_equal(find(&t, 0x1, 0)->ecx >> 31, 0);
+	/* What KVM does not have nobody gets. */
+	facts = (struct cpuid_facts){.cpus = 1, .changes = &wrong, .nchanges = 1};
+	fill(&t, 0x16);
+	assert_fault(cpuid_filter(&t, &facts, &e), &e, VERR_INVALID,
+		     "0x7:0x1: this host's KVM has no");
+	wrong = (struct cpuid_change){.leaf = 0x4, .subleaf = 4, .set = 1};
+	e = (struct verr)VERR_INIT;
+	fill(&t, 0x16);
+	assert_fault(cpuid_filter(&t, &facts, &e), &e, VERR_INVALID,
+		     "0x4:0x4: this host's KVM does");
+	/* The topology is the VM's. */
+	wrong = (struct cpuid_change){.leaf = 0xB, .clear = 1};
+	e = (struct verr)VERR_INIT;
+	fill(&t, 0x16);
+	assert_fault(cpuid_filter(&t, &facts, &e), &e, VERR_INVALID,
+		     "0xb:0x0: this host's KVM has no");
 }
 
 /* Nothing that KVM lacks appears, but for the two bits that older kernels leave out. */
@@ -123,9 +159,8 @@ static void test_table_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cleared_bits),
-		cmocka_unit_test(test_nothing_added),
-		cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_cleared_bits),  cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_nothing_added), cmocka_unit_test(test_topology),
 		cmocka_unit_test(test_table_full),
 	};
 
