@@ -2,9 +2,9 @@
 /* A vCPU's thread: enter the guest, answer its exit, again. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/sys.h"
+#include "base/thread.h"
 #include "vmm/machine/internal.h"
 
 #define APIC_EXTINT 7 /* delivery mode: the vector comes from an 8259 */
@@ -172,7 +172,7 @@ void *vcpu_main(void *arg)
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "vcpu %u", v->id);
-	(void)prctl(PR_SET_NAME, name);
+	thread_set_name(name);
 	sandbox_filter_thread(m->sandbox, SANDBOX_VCPU);
 	wait_for_release(m);
 	if (v->id == 0)
