@@ -15,7 +15,7 @@
 #define ID_MAX_BYTES 64
 
 static struct log_options sink = {.level = LOG_WARN, .format = LOG_TEXT, .fd = STDERR_FILENO};
-static counter dropped;
+static counter dropped, dropped_lines;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -42,6 +42,11 @@ int log_enabled(enum log_level level)
 uint64_t log_dropped(void)
 {
 	return counter_get(&dropped);
+}
+
+uint64_t log_dropped_lines(void)
+{
+	return counter_get(&dropped_lines);
 }
 
 int log_limit_pass(struct log_limit *limit)
@@ -272,7 +277,9 @@ void log_line_from(enum log_level level, const struct log_origin *origin, const 
 	do
 		n = write(sink.fd, l.text, l.used);
 	while (n < 0 && errno == EINTR);
-	if (n < (ssize_t)l.used)
+	if (n < (ssize_t)l.used) {
 		counter_add(&dropped, n < 0 ? l.used : l.used - (size_t)n);
+		counter_add(&dropped_lines, 1);
+	}
 	errno = saved;
 }

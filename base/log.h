@@ -74,8 +74,9 @@ void log_line_from(enum log_level level, const struct log_origin *origin, const 
 #define log_line(level, room, ...) \
 	log_line_from(level, &(const struct log_origin){room, __LINE__, __FILE__}, __VA_ARGS__)
 
-/* Bytes that the sink refused since the process began. */
+/* Bytes that the sink refused since the process began, and lines that lost some. */
 uint64_t log_dropped(void);
+uint64_t log_dropped_lines(void);
 
 /* At most LOG_LIMIT_BURST lines a second for one cause. Zero-initialised; any thread. */
 struct log_limit {
