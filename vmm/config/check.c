@@ -466,8 +466,12 @@ int config_check(struct config *c, struct verr *e)
 		return verr_invalid(e, "--id %.80s: expected 1 to 64 of A-Z a-z 0-9 -", c->id);
 	if (c->cmdline != NULL && strpbrk(c->cmdline, "\n\r") != NULL)
 		return verr_invalid(e, "--cmdline: expected one line");
-	/* A guest that does not look at ACPI finds its devices by the command line. */
-	if (c->cmdline != NULL && has_word(c->cmdline, "acpi=off"))
+	/*
+	 * A guest that does not look at ACPI finds its devices by the command line. So does one
+	 * that leaves the I/O APIC alone: by our tables there is no other interrupt controller.
+	 */
+	if (c->cmdline != NULL &&
+	    (has_word(c->cmdline, "acpi=off") || has_word(c->cmdline, "noapic")))
 		c->acpi = false;
 	if (check_drives(c, e) < 0 || check_nets(c, e) < 0 || check_console(c->console, e) < 0)
 		return -1;
