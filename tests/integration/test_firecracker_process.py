@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process called `firecracker`: its command line, configuration file, log, metrics, and how it ends."""
+import ctypes
 import fcntl
 import json
 import os
@@ -16,6 +17,8 @@ from fcclient import STATUS_ARGUMENTS, STATUS_CONFIGURATION, STATUS_FAILED, Fire
 
 SOCKET = "firecracker.socket"
 START = ["--api-sock", SOCKET]
+
+SYS_TGKILL = 234
 
 # What a word of the guest's own does: the API adds words of its own behind.
 POWEROFF, REBOOT, I8042_RESET, PANIC, FAULT = "o600=34", "o602=1", "o64=fe", "o505=1", "f"
@@ -228,6 +231,14 @@ def test_signals_with_a_status(echo, number, status):
     assert echo.finish().status == status
 
 
+def test_fatal_signal_of_a_vcpu(echo):
+    """It may end the process, too, in its sandbox."""
+    tid, = [int(tid) for tid in os.listdir(f"/proc/{echo.pid}/task")
+            if open(f"/proc/{echo.pid}/task/{tid}/comm").read() == "fc_vcpu 0\n"]
+    assert ctypes.CDLL(None).syscall(SYS_TGKILL, echo.pid, tid, signal.SIGSEGV) == 0
+    assert echo.finish().status == 150
+
+
 def test_sighup_is_counted(echo):
     echo.send(signal.SIGHUP)
     echo.finish()
@@ -261,6 +272,21 @@ def test_log_is_on_stdout_and_short_by_default(here):
     result = run_config(boot(POWEROFF, kernel="do"))
     lines = log_of(result.text)
     assert {tag for tag, _ in lines} == {"anonymous-instance:main"}
+
+
+def test_put_logger_sets_all_anew(here):
+    """As the SDK's requests do; path and module stay where nobody names others."""
+    with Firecracker(*START, "--log-path", "first", "--show-log-origin", "--level", "Error") as process:
+        fcclient.wait_for_socket(SOCKET)
+        with GoClient(SOCKET) as client:
+            client.put("/logger", {"level": "info", "show_level": True, "show_log_origin": False})
+            client.put("/logger", {"level": "Info", "log_path": "second", "show_level": True})
+            assert "level" in client.fault("PUT", "/logger", {"level": "loud"})
+            client.put("/boot-source", {"kernel_image_path": str(volt.guest("do")), "boot_args": POWEROFF})
+            client.put("/actions", {"action_type": "InstanceStart"})
+            assert process.finish().status == 0
+    assert (here / "first").read_text() == ""
+    assert {tag for tag, _ in log_of((here / "second").read_text())} == {"anonymous-instance:main:INFO"}
 
 
 @pytest.mark.parametrize("options, count", [

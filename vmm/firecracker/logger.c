@@ -101,8 +101,8 @@ int fc_logger_set(struct fc_logger *l, const struct firecracker_logger *want, st
 			return verr_host(e, "out of memory");
 		}
 	}
-	changed.show_level = changed.show_level || want->show_level;
-	changed.show_origin = changed.show_origin || want->show_origin;
+	changed.show_level = want->show_level;
+	changed.show_origin = want->show_origin;
 	adopt(l, &changed, module, fd);
 	return 0;
 }

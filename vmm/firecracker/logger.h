@@ -19,7 +19,7 @@ V_MUST_CHECK int fc_logger_new(const char *id, struct fc_logger **out, struct ve
 V_MUST_CHECK int fc_logger_check_level(const char *text, struct verr *e);
 
 /*
- * As PUT /logger has it: what is not named stays, but for the level, which is Info then. After a
+ * As PUT /logger has it: a path and a module that are not named stay, all else is set anew. After a
  * fault all stays.
  */
 V_MUST_CHECK int fc_logger_set(struct fc_logger *logger, const struct firecracker_logger *want,
