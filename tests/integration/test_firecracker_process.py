@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -191,6 +192,25 @@ def test_configuration_file_that_is_not_there(here):
 def test_cpu_config_in_a_file_of_its_own(here):
     (here / "cpu.json").write_text("{}")
     assert run_config(boot(f"! {POWEROFF}", kernel="do", **{"cpu-config": "cpu.json"})).status == 0
+
+
+def test_in_a_jail(here):
+    """As the jailer leaves it: an empty root with itself, the devices, and paths within."""
+    jail = here / "jail"
+    (jail / "dev").mkdir(parents=True)
+    (jail / "run").mkdir()
+    (jail / "dev/kvm").touch()
+    shutil.copy(fcclient.FIRECRACKER, jail)
+    shutil.copy(volt.guest("do"), jail / "vmlinux")
+    (jail / "disk").write_bytes(bytes(1 << 20))
+    write_config({"boot-source": {"kernel_image_path": "vmlinux", "boot_args": f"! {POWEROFF}"},
+                  "drives": [{"drive_id": "a", "path_on_host": "/disk", "is_root_device": False}]}, jail / "c.json")
+    script = "mount --bind /dev/kvm jail/dev/kvm && exec chroot jail /firecracker --id=x --start-time-us=1 " \
+             "--start-time-cpu-us=2 --api-sock run/firecracker.socket --config-file c.json --metrics-path m"
+    done = subprocess.run([*volt.OWN_MOUNTS, "sh", "-c", script], capture_output=True, timeout=volt.LIMIT_S)
+    assert (done.returncode, done.stderr) == (0, b""), done
+    assert b"ready\n" in done.stdout
+    assert "block_a" in fcclient.lines(jail / "m")[0] and (jail / "run/firecracker.socket").is_socket()
 
 
 # --- how it ends ---
