@@ -372,6 +372,13 @@ def test_metrics_are_differences(echo):
     assert first["vcpu"]["exit_io_in"] > 0 and first["vcpu"]["exit_io_out"] > 0
 
 
+def test_sigusr1_writes_metrics_too(echo):
+    echo.send(signal.SIGUSR1)
+    volt.wait_until(lambda: os.path.getsize("m") > 0, "the metrics")
+    echo.send(signal.SIGUSR1)
+    volt.wait_until(lambda: len(fcclient.lines("m")) == 2, "more of them")
+
+
 def test_metrics_of_devices(here):
     for name in ("a", "b"):
         (here / name).write_bytes(bytes(1 << 20))

@@ -47,7 +47,7 @@ static int flush_metrics(void *arg, struct verr *e)
 	struct fc_process *p = arg;
 
 	(void)e;
-	fc_metrics_write(p->metrics);
+	fc_process_report_metrics(p);
 	return 0;
 }
 
@@ -221,6 +221,11 @@ void fc_process_stop(struct fc_process *p, int deadly_signal)
 	fc_metrics_write(p->metrics);
 	fc_metrics_stop(p->metrics);
 	p->machine = NULL;
+}
+
+void fc_process_report_metrics(const struct fc_process *p)
+{
+	fc_metrics_write(p->metrics);
 }
 
 /* Firecracker cannot tell a panic or a triple fault from a reboot: all of them are resets. */

@@ -47,6 +47,9 @@ V_MUST_CHECK int fc_process_run(struct fc_process *p, struct loop *loop,
 				const struct machine *machine, struct verr *e);
 void fc_process_stop(struct fc_process *p, int deadly_signal);
 
+/* In between: write a line of metrics. */
+void fc_process_report_metrics(const struct fc_process *p);
+
 /* The status to exit with, by how the machine ended. */
 int fc_process_status(const struct machine *machine);
 

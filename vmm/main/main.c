@@ -194,7 +194,11 @@ static void write_metrics(const struct process *p)
 
 static void on_report(void *arg)
 {
-	write_metrics(arg);
+	struct process *p = arg;
+
+	write_metrics(p);
+	if (p->firecracker != NULL)
+		fc_process_report_metrics(p->firecracker);
 }
 
 /* What a fault of the user's can still come from, once the configuration is complete. */
