@@ -24,6 +24,7 @@ build: ## Build the programs into build/bin
 	@mkdir -p $(BUILD)/bin
 	@for program in vmm/main/volt-vmm vmm/main/volt-debug volt/volt rootfs/volt-init/volt-init stellarium/cli/stellarium; do \
 		ln -f $(BUILD)/$$program $(BUILD)/bin/; done
+	@ln -f $(BUILD)/vmm/main/volt-vmm $(BUILD)/bin/firecracker
 
 demo: ## Boot Linux, run a command in it, power off
 	@tests/host/setup build demo

@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "base/metrics.h"
+#include "base/thread.h"
 
 #define LINE_MAX_BYTES 1200
 #define ID_MAX_BYTES 64
 
 static struct log_options sink = {.level = LOG_WARN, .format = LOG_TEXT, .fd = STDERR_FILENO};
-static counter dropped;
+static counter dropped, dropped_lines;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -35,12 +36,17 @@ void log_setup(const struct log_options *options)
 
 int log_enabled(enum log_level level)
 {
-	return level <= sink.level;
+	return level <= sink.level && !sink.off;
 }
 
 uint64_t log_dropped(void)
 {
 	return counter_get(&dropped);
+}
+
+uint64_t log_dropped_lines(void)
+{
+	return counter_get(&dropped_lines);
 }
 
 int log_limit_pass(struct log_limit *limit)
@@ -58,10 +64,14 @@ int log_limit_pass(struct log_limit *limit)
 }
 
 /*
- * UTC as 2026-01-31T23:59:59.123456Z, by the proleptic Gregorian calendar. gmtime_r() would open
- * /etc/localtime, which a sandboxed thread must not.
+ * UTC by the proleptic Gregorian calendar. gmtime_r() would open /etc/localtime, which a sandboxed
+ * thread must not.
  */
-static void format_time(char out[static 40])
+struct stamp {
+	unsigned year, month, day, hour, minute, second, ns;
+};
+
+static struct stamp stamp_now(void)
 {
 	struct timespec now;
 	long long days, era, year, month;
@@ -78,9 +88,25 @@ static void format_time(char out[static 40])
 	day = doy - (153 * mp + 2) / 5 + 1;
 	month = mp < 10 ? mp + 3 : mp - 9;
 	year = (long long)yoe + era * 400 + (month <= 2);
-	(void)snprintf(out, 40, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)year % 10000,
-		       (unsigned)month % 100, day % 100, secs / 3600, secs / 60 % 60, secs % 60,
-		       (unsigned)(now.tv_nsec / 1000) % 1000000);
+	return (struct stamp){.year = (unsigned)year % 10000,
+			      .month = (unsigned)month % 100,
+			      .day = day % 100,
+			      .hour = secs / 3600,
+			      .minute = secs / 60 % 60,
+			      .second = secs % 60,
+			      .ns = (unsigned)now.tv_nsec % 1000000000};
+}
+
+static void format_time(char out[static 40])
+{
+	struct stamp t = stamp_now();
+	int len = snprintf(out, 40, "%04u-%02u-%02uT%02u:%02u:%02u.", t.year, t.month, t.day,
+			   t.hour, t.minute, t.second);
+
+	if (sink.format == LOG_FIRECRACKER)
+		(void)snprintf(out + len, 40 - (size_t)len, "%09u", t.ns);
+	else
+		(void)snprintf(out + len, 40 - (size_t)len, "%06uZ", t.ns / 1000);
 }
 
 /*
@@ -157,6 +183,53 @@ static void put_escaped(struct line *l, const char *text)
 	}
 }
 
+/* From the top of the tree, whatever the folder that the compiler ran in. */
+static const char *source_of(const struct log_origin *origin)
+{
+	const char *file = origin->file;
+
+	while (strncmp(file, "../", 3) == 0)
+		file += 3;
+	return file;
+}
+
+/* Is the file "vmm/api/conn.c" below the module "vmm::api"? */
+static int is_below(const char *file, const char *module)
+{
+	while (*module != '\0') {
+		if (strncmp(module, "::", 2) == 0 && *file == '/')
+			module++;
+		else if (*file != *module)
+			return 0;
+		module++;
+		file++;
+	}
+	return 1;
+}
+
+static void put_firecracker_head(struct line *l, enum log_level level,
+				 const struct log_origin *origin)
+{
+	static const char *const names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
+	char when[40], place[96];
+
+	format_time(when);
+	put_plain(l, when);
+	put_plain(l, " [");
+	put_escaped(l, sink.id != NULL ? sink.id : "anonymous-instance");
+	put_plain(l, ":");
+	put_plain(l, thread_name());
+	if (sink.show_level) {
+		put_plain(l, ":");
+		put_plain(l, names[level]);
+	}
+	if (sink.show_origin) {
+		(void)snprintf(place, sizeof(place), ":%s:%d", source_of(origin), origin->line);
+		put_plain(l, place);
+	}
+	put_plain(l, "] ");
+}
+
 static void put_head(struct line *l, enum log_level level, enum log_room room)
 {
 	int json = sink.format == LOG_JSON;
@@ -180,7 +253,7 @@ static void put_head(struct line *l, enum log_level level, enum log_room room)
 	put_plain(l, json ? "" : ": ");
 }
 
-void log_line(enum log_level level, enum log_room room, const char *fmt, ...)
+void log_line_from(enum log_level level, const struct log_origin *origin, const char *fmt, ...)
 {
 	struct line l = {.end = sizeof(l.text) - LINE_CLOSE_BYTES};
 	char text[LINE_MAX_BYTES - 300];
@@ -188,19 +261,25 @@ void log_line(enum log_level level, enum log_room room, const char *fmt, ...)
 	va_list ap;
 	ssize_t n;
 
-	if (!log_enabled(level))
+	if (!log_enabled(level) ||
+	    (sink.module != NULL && !is_below(source_of(origin), sink.module)))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	put_head(&l, level, room);
+	if (sink.format == LOG_FIRECRACKER)
+		put_firecracker_head(&l, level, origin);
+	else
+		put_head(&l, level, origin->room);
 	put_escaped(&l, text);
 	l.end = sizeof(l.text);
 	put_plain(&l, sink.format == LOG_JSON ? "\"}\n" : "\n");
 	do
 		n = write(sink.fd, l.text, l.used);
 	while (n < 0 && errno == EINTR);
-	if (n < (ssize_t)l.used)
+	if (n < (ssize_t)l.used) {
 		counter_add(&dropped, n < 0 ? l.used : l.used - (size_t)n);
+		counter_add(&dropped_lines, 1);
+	}
 	errno = saved;
 }

@@ -10,12 +10,15 @@
 #define VOLT_BASE_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
-enum log_format { LOG_TEXT, LOG_JSON };
+
+/* LOG_FIRECRACKER: as Firecracker's clients know it, TIME [ID:THREAD:LEVEL:FILE:LINE] TEXT. */
+enum log_format { LOG_TEXT, LOG_JSON, LOG_FIRECRACKER };
 
 enum log_room {
 	LOG_MAIN,
@@ -43,6 +46,12 @@ struct log_options {
 	enum log_format format;
 	int fd;         /* borrowed, open until the process ends; should not block */
 	const char *id; /* the VM's id, in every line; borrowed; NULL leaves it out */
+
+	/* The rest is of LOG_FIRECRACKER only. */
+	bool off; /* no lines at all */
+	bool show_level, show_origin;
+	const char
+		*module; /* only what is logged below this one, "vmm::api"; borrowed; NULL: all */
 };
 
 /* Before any second thread exists. */
@@ -51,11 +60,23 @@ void log_setup(const struct log_options *options);
 /* Is a line of this level written at all? */
 int log_enabled(enum log_level level);
 
-/* Write one line; control characters in it are written as \xNN, so no guest can forge lines. */
-void log_line(enum log_level level, enum log_room room, const char *fmt, ...) V_PRINTF(3, 4);
+/* Where a line comes from. */
+struct log_origin {
+	enum log_room room;
+	int line;
+	const char *file; /* __FILE__ */
+};
 
-/* Bytes that the sink refused since the process began. */
+/* Write one line; control characters in it are written as \xNN, so no guest can forge lines. */
+void log_line_from(enum log_level level, const struct log_origin *origin, const char *fmt, ...)
+	V_PRINTF(3, 4);
+
+#define log_line(level, room, ...) \
+	log_line_from(level, &(const struct log_origin){room, __LINE__, __FILE__}, __VA_ARGS__)
+
+/* Bytes that the sink refused since the process began, and lines that lost some. */
 uint64_t log_dropped(void);
+uint64_t log_dropped_lines(void);
 
 /* At most LOG_LIMIT_BURST lines a second for one cause. Zero-initialised; any thread. */
 struct log_limit {

@@ -11,6 +11,7 @@
 
 #include "base/own.h"
 #include "base/test.h"
+#include "base/thread.h"
 
 struct fixture {
 	int reader, writer;
@@ -74,6 +75,65 @@ static void test_text_line(void **state)
 	log_as(f, LOG_TEXT, "vm1");
 	log_error(LOG_MAIN, "gone");
 	assert_string_equal(logged(f) + 26, "Z error vm1 main: gone\n");
+}
+
+static void test_firecracker_line(void **state)
+{
+	struct fixture *f = *state;
+	struct log_options options = {.level = LOG_INFO,
+				      .format = LOG_FIRECRACKER,
+				      .fd = f->writer,
+				      .show_level = true,
+				      .show_origin = true};
+	const int number = __LINE__ + 5;
+	const char *line;
+	char expected[96];
+
+	log_setup(&options);
+	log_warn(LOG_KVM, "%d vCPUs", 3);
+	(void)snprintf(expected, sizeof(expected),
+		       " [anonymous-instance:main:WARN:base/log_test.c:%d] 3 vCPUs\n", number);
+	line = logged(f);
+	/* 2026-01-31T23:59:59.123456789 */
+	assert_int_equal(strspn(line, "0123456789-T:."), 29);
+	assert_string_equal(line + 29, expected);
+
+	options.show_level = options.show_origin = false;
+	options.id = "vm1";
+	log_setup(&options);
+	thread_set_name("fc_vcpu 0");
+	log_error(LOG_MAIN, "a\nb");
+	assert_string_equal(logged(f) + 29, " [vm1:fc_vcpu 0] a\\x0ab\n");
+	thread_set_name("main");
+}
+
+static void test_lines_of_a_module(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *module;
+		bool passes;
+	} cases[] = {{"base", true},     {"base::log_test", true},   {"base::log_test.c", true},
+		     {"ba", true},       {"base::sys", false},       {"vmm", false},
+		     {"base/log", true}, {"base::log_tester", false}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		log_setup(&(struct log_options){.level = LOG_INFO,
+						.format = LOG_FIRECRACKER,
+						.fd = f->writer,
+						.module = cases[i].module});
+		log_info(LOG_MAIN, "x");
+		assert_int_equal(*logged(f) != '\0', cases[i].passes);
+	}
+}
+
+static void test_log_that_is_off(void **state)
+{
+	struct fixture *f = *state;
+
+	log_setup(&(struct log_options){.level = LOG_DEBUG, .fd = f->writer, .off = true});
+	log_error(LOG_MAIN, "x");
+	assert_string_equal(logged(f), "");
 }
 
 static void test_json_line(void **state)
@@ -293,6 +353,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_text_line),
 		TEST(test_json_line),
+		TEST(test_firecracker_line),
+		TEST(test_lines_of_a_module),
+		TEST(test_log_that_is_off),
 		TEST(test_levels),
 		TEST(test_time_is_utc),
 		TEST(test_control_characters),

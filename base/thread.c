@@ -3,8 +3,23 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+
+static _Thread_local char name_of_this[16] = "main";
+
+void thread_set_name(const char *name)
+{
+	(void)snprintf(name_of_this, sizeof(name_of_this), "%s", name);
+	(void)prctl(PR_SET_NAME, name_of_this);
+}
+
+const char *thread_name(void)
+{
+	return name_of_this;
+}
 
 int thread_start(pthread_t *out, const struct thread_options *o, struct verr *e)
 {

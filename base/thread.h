@@ -18,4 +18,10 @@ struct thread_options {
 /* Start a thread; the caller joins it. */
 V_MUST_CHECK int thread_start(pthread_t *out, const struct thread_options *options, struct verr *e);
 
+/* Name the calling thread, for ps and debuggers and the log; 15 bytes of it. */
+void thread_set_name(const char *name);
+
+/* The calling thread's; "main" until it has one. */
+const char *thread_name(void);
+
 #endif

@@ -11,6 +11,7 @@
 #define VOLT_BASE_VERR_H
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "base/compiler.h"
 
@@ -47,6 +48,20 @@ int verr_note(struct verr *e, const char *fmt, ...) V_PRINTF(2, 3);
 
 /* The kind's name in lower case, for logs; never NULL. */
 const char *verr_kind_name(enum verr_kind kind);
+
+/*
+ * The text as a terminal may have it: it quotes what it was given, so what would end the line or
+ * move the cursor is a "?". Returns `out`.
+ */
+static inline const char *verr_printable(const struct verr *e, char out[static VERR_TEXT])
+{
+	size_t i;
+
+	for (i = 0; i + 1 < VERR_TEXT && e->text[i] != '\0'; i++)
+		out[i] = (unsigned char)e->text[i] < 0x20 || e->text[i] == 0x7f ? '?' : e->text[i];
+	out[i] = '\0';
+	return out;
+}
 
 #define verr_os(e, ...) verr_raise(e, VERR_HOST, errno, __FILE__, __LINE__, __VA_ARGS__)
 #define verr_host(e, ...) verr_raise(e, VERR_HOST, 0, __FILE__, __LINE__, __VA_ARGS__)

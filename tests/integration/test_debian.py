@@ -4,11 +4,9 @@ import hashlib
 import os
 import pathlib
 import subprocess
-import time
 
 import pytest
 
-from api import Client
 from linux import BIN, ROOT, Guest, Kernels
 
 pytestmark = pytest.mark.linux
@@ -179,51 +177,3 @@ def test_what_an_image_says_about_its_workload(tmp_path, kernels, image):
     assert result.status == 0, result.out + result.log
     assert result.value("who") == "nobody:b c:/var:crate"
     subprocess.run(["debugfs", "-w", "-R", "rm /etc/volt/init.json", image], capture_output=True)
-
-
-# Numbered blocks, each flushed; the largest step of the monotonic clock between two looks.
-STANDING_STILL = r"""
-( last=$(cut -d. -f1 /proc/uptime); most=0; done=
-  while [ -z "$done" ]; do
-    [ -e /run/done ] && done=1
-    now=$(cut -d. -f1 /proc/uptime); step=$((now - last)); last=$now
-    [ $step -gt $most ] && most=$step; [ $step -lt 0 ] && echo "backwards=1"; sleep 0.1
-  done; echo "step=$most" ) &
-echo "writing=1"
-n=0
-while [ "$(blockdev --getsize64 /dev/vdb)" = 67108864 ] || [ $n -lt 40 ]; do
-  printf '%08d' $n | dd of=/dev/vdb bs=4096 seek=$((n % 4096)) conv=notrunc,fsync 2>/dev/null || echo "failed=$n"
-  n=$((n + 1))
-  [ $n = 20 ] && echo "twenty=1"
-done
-touch /run/done; wait
-echo "blocks=$n"
-echo "size=$(blockdev --getsize64 /dev/vdb)"
-dmesg | grep -iE 'lockup|rcu.*stall|hung|I/O error' | sed 's/^/complaint=/'
-"""
-
-
-def test_pause_under_load_and_a_disk_that_grows(tmp_path, kernels, image, disk):
-    """Ten seconds of standing still while blocks are written: none is lost, and nobody in the guest minds."""
-    socket = tmp_path / "api"
-    guest = Guest(tmp_path, kernels[OWN], None, "--rootfs", image, "--memory", "256M", "--cpus", "2", "--drive",
-                  f"path={disk},id=data", "--api-socket", socket, command=["sh", "-c", STANDING_STILL])
-    guest.wait_for("twenty=1")
-    with Client(socket) as client:
-        assert client.act("pause") == (200, {"state": "paused"})
-        before, metrics = digest(disk), client.get("/v1/metrics").split(b"volt_start")[0]
-        time.sleep(10)
-        assert (digest(disk), client.get("/v1/metrics").split(b"volt_start")[0]) == (before, metrics)
-        assert client.act("resume") == (200, {"state": "running"})
-        os.truncate(disk, 2 * DISK)
-        assert client.call("PATCH", "/v1/vm/drives/data", {"path": str(disk)})[0] == 200
-    result = guest.finish()
-    assert result.status == 0, result.out
-    assert "failed=" not in result.out and "backwards=" not in result.out, result.out
-    assert int(result.value("size")) == 2 * DISK
-    assert "complaint=" not in result.out, result.out
-    assert int(result.value("step")) >= 9  # its clock went on
-    blocks = int(result.value("blocks"))
-    data = disk.read_bytes()
-    assert [int(data[4096 * n:4096 * n + 8]) for n in range(blocks)] == list(range(blocks))
-    assert_clean(image)

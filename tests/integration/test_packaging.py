@@ -8,7 +8,8 @@ import pytest
 
 import volt
 
-PROGRAMS = {"bin/volt-vmm": 0o755, "bin/volt": 0o755, "bin/stellarium": 0o755, "lib/volt/volt-init": 0o755}
+PROGRAMS = {"bin/volt-vmm": 0o755, "bin/volt": 0o755, "bin/stellarium": 0o755, "lib/volt/volt-init": 0o755,
+            "lib/volt/firecracker": 0o755}
 OTHERS = {
     "lib/systemd/system/volt@.service": 0o644,
     "share/bash-completion/completions/volt-vmm": 0o644,
@@ -54,6 +55,8 @@ def test_uninstall_takes_away_what_install_brought(tmp_path, prefix):
         assert (root / name).stat().st_mode & 0o7777 == mode, name
     assert {p.stat().st_mode & 0o7777 for p in tmp_path.rglob("*") if p.is_dir()} == {0o755}
     assert run(root / "bin/volt-vmm", "--version").stdout.startswith("volt-vmm ")
+    assert run(root / "lib/volt/firecracker", "--version").stdout.startswith("Firecracker v")
+    assert (root / "lib/volt/firecracker").samefile(root / "bin/volt-vmm")
     listed = (root / "share/volt/manifest").read_text().splitlines()
     assert sorted(p[1:] for p in listed if not p.endswith("/")) == \
         [f for f in files(tmp_path) if not f.endswith("/manifest")]

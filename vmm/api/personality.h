@@ -47,6 +47,8 @@ struct api_personality {
 	/* The status of what is no request, for the one that http.h has; NULL: that one. */
 	int (*refusal)(int status);
 
+	bool leaves_socket; /* its file stays when the process ends */
+
 	void *arg;
 };
 

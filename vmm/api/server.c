@@ -198,8 +198,9 @@ static void remove_socket(const struct api *api)
 {
 	struct stat st;
 
-	if (api->inode != 0 && stat_socket(api, &st) && st.st_dev == api->device &&
-	    st.st_ino == api->inode && unlinkat(api->folder, socket_name(api), 0) < 0)
+	if (api->inode != 0 && !api->personality->leaves_socket && stat_socket(api, &st) &&
+	    st.st_dev == api->device && st.st_ino == api->inode &&
+	    unlinkat(api->folder, socket_name(api), 0) < 0)
 		log_warn(LOG_API, "%s stays, and is in the way of the next start: %s", api->path,
 			 strerror(errno));
 }

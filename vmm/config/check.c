@@ -480,8 +480,12 @@ int config_check(struct config *c, struct verr *e)
 				    "--init %.80s: expected PATH|none, the path from / and without "
 				    "blanks",
 				    c->init);
-	/* A guest that does not look at ACPI finds its devices by the command line. */
-	if (c->cmdline != NULL && has_word(c->cmdline, "acpi=off"))
+	/*
+	 * A guest that does not look at ACPI finds its devices by the command line. So does one
+	 * that leaves the I/O APIC alone: by our tables there is no other interrupt controller.
+	 */
+	if (c->cmdline != NULL &&
+	    (has_word(c->cmdline, "acpi=off") || has_word(c->cmdline, "noapic")))
 		c->acpi = false;
 	if (check_cpuid(c->cpuid, e) < 0 || check_drives(c, e) < 0 || check_nets(c, e) < 0 ||
 	    check_console(c->console, e) < 0)

@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/verr.h"
 #include "vmm/api/personality.h"
@@ -39,11 +40,19 @@ struct firecracker_metrics {
 	const json_t *properties; /* an object of strings, or NULL */
 };
 
+/* A request that has an endpoint, and its answer; the start is answered later. */
+struct firecracker_done {
+	const char *method, *path; /* as endpoints.def has them */
+	bool failed, deprecated;
+	uint64_t ns; /* how long it took */
+};
+
 /* What requests ask of the process; a fault is the answer. All may be NULL: see configure.c. */
 struct firecracker_process {
 	int (*set_logger)(void *arg, const struct firecracker_logger *logger, struct verr *e);
 	int (*set_metrics)(void *arg, const struct firecracker_metrics *metrics, struct verr *e);
 	int (*flush_metrics)(void *arg, struct verr *e);
+	void (*done)(void *arg, const struct firecracker_done *done);
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
 /* From a request to what answers it: the table of endpoints, and the checks that are for all. */
 #include <string.h>
 
+#include "base/sys.h"
 #include "vmm/firecracker/priv.h"
 
 #define ID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
@@ -127,10 +128,11 @@ static int parse_body(const struct http *request, json_t **out, struct verr *e)
 			    error.column);
 }
 
-static int answer(struct api *api, const struct http *request, struct reply *reply, struct verr *e)
+/* `id` is what stands in the path for the endpoint's. */
+static int answer(const struct endpoint *at, const char *id, struct api *api,
+		  const struct http *request, struct reply *reply, struct verr *e)
 {
-	const char *method = http_method(request), *id;
-	const struct endpoint *at = find(method, request->path, &id);
+	const char *method = http_method(request);
 	auto_json *body = NULL;
 
 	if (check_method(method, request->body != NULL, at == NULL || at->body != NULL, e) < 0)
@@ -145,11 +147,24 @@ static int answer(struct api *api, const struct http *request, struct reply *rep
 
 static void route(struct api *api, const struct http *request, struct reply *reply)
 {
+	const struct firecracker *f = api_arg(api);
+	const struct firecracker_process *process = &f->process;
+	struct firecracker_done done = {.ns = sys_now_ns()};
 	struct verr e = VERR_INIT;
+	const char *id;
+	const struct endpoint *at = find(http_method(request), request->path, &id);
 
 	reply->status = 204; /* where the handler says nothing else */
-	if (answer(api, request, reply, &e) < 0)
+	done.failed = answer(at, id, api, request, reply, &e) < 0;
+	if (done.failed)
 		reply_verr(reply, 400, &e);
+	if (at == NULL || process->done == NULL)
+		return;
+	done.method = at->method;
+	done.path = at->path;
+	done.deprecated = reply->deprecated;
+	done.ns = sys_now_ns() - done.ns;
+	process->done(process->arg, &done);
 }
 
 int firecracker_put(struct firecracker *f, const char *path, const json_t *body, struct verr *e)
@@ -198,6 +213,7 @@ int firecracker_new(const struct firecracker_options *options, struct firecracke
 		.route = route,
 		.started = started,
 		.refusal = refusal,
+		.leaves_socket = true,
 		.arg = f,
 	};
 	if (f->resources == NULL || f->id == NULL) {

@@ -38,6 +38,7 @@ struct vcpu {
 	pthread_t thread;
 	bool started; /* thread exists */
 	counter exits[KVM_EXIT_REASONS];
+	counter port_reads, memory_reads; /* of those */
 };
 
 #define IOTHREADS_MAX 16

@@ -2,7 +2,6 @@
 #include "vmm/machine/iothread.h"
 
 #include <stdlib.h>
-#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/thread.h"
@@ -34,7 +33,7 @@ static void *iothread_main(void *arg)
 	struct iothread *t = arg;
 	struct verr e = VERR_INIT;
 
-	(void)prctl(PR_SET_NAME, "io");
+	thread_set_name("io");
 	sandbox_filter_thread(t->sandbox, SANDBOX_WORKER);
 	if (loop_run(t->loop, &e) < 0)
 		log_error(LOG_MACHINE, "an I/O thread ends: %s", e.text);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "vmm/config/config.h"
 
 struct machine;
@@ -127,6 +128,31 @@ void machine_write_metrics(const struct machine *machine, FILE *out);
 
 /* The same as Prometheus's text format, version 0.0.4; of NULL only its state. */
 void machine_write_prometheus(const struct machine *machine, FILE *out);
+
+/* Counters of one object. A virtio device has two such groups: its own, then kind "virtio". */
+struct machine_counter_group {
+	const char *kind;  /* "disk", "net", "rng", "virtio", "serial", "i8042", "console" */
+	const char *label; /* what `id` is called: "id", "device"; NULL: there is only one */
+	const char *id;    /* NULL likewise; borrowed */
+	struct metric_group group;
+};
+
+#define MACHINE_COUNTER_GROUPS_MAX 64
+
+struct machine_counters {
+	struct machine_counter_group all[MACHINE_COUNTER_GROUPS_MAX];
+	size_t count;
+};
+
+/* Of all objects: the same ones in the same order each time. After machine_build(). */
+void machine_gather_counters(const struct machine *machine, struct machine_counters *out);
+
+/* Exits of all vCPUs that a port or a device in memory was read or written with. */
+struct machine_exits {
+	uint64_t port_reads, port_writes, memory_reads, memory_writes;
+};
+
+struct machine_exits machine_exits(const struct machine *machine);
 
 /* For whoever must restore the terminal when the process dies. Borrowed; may be NULL. */
 struct console *machine_console(struct machine *machine);

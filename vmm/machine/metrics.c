@@ -128,6 +128,26 @@ static void write_memory(FILE *out, const struct machine *m)
 		(unsigned long long)mem_bytes_copied(m->mem));
 }
 
+struct machine_exits machine_exits(const struct machine *m)
+{
+	struct machine_exits e = {0};
+
+	for (uint32_t id = 0; id < m->ncpus; id++) {
+		const struct vcpu *v = &m->vcpus[id];
+		uint64_t ports = counter_get(&v->exits[KVM_EXIT_IO]);
+		uint64_t memory = counter_get(&v->exits[KVM_EXIT_MMIO]);
+		/* Counted after the exit that it is of, so never more of them. */
+		uint64_t port_reads = MIN(counter_get(&v->port_reads), ports);
+		uint64_t memory_reads = MIN(counter_get(&v->memory_reads), memory);
+
+		e.port_reads += port_reads;
+		e.port_writes += ports - port_reads;
+		e.memory_reads += memory_reads;
+		e.memory_writes += memory - memory_reads;
+	}
+	return e;
+}
+
 void machine_write_metrics(const struct machine *m, FILE *out)
 {
 	struct metric_group groups[] = {serial_metrics(m->serial), i8042_metrics(m->i8042),

@@ -7,36 +7,26 @@
 #include "contract/ports.h"
 #include "vmm/machine/internal.h"
 
-/* A group of counters of one object; `label` names what the object is, `id` which one it is. */
-struct instance {
-	const char *prefix, *label, *id;
-	struct metric_group group;
-};
-
-#define INSTANCES_MAX (2 * LAYOUT_VIRTIO_MAX + 4)
-
-struct instances {
-	struct instance all[INSTANCES_MAX];
-	size_t count;
-};
-
-static void add(struct instances *s, const char *prefix, const char *label, const char *id,
+static void add(struct machine_counters *s, const char *kind, const char *label, const char *id,
 		struct metric_group group)
 {
-	s->all[s->count++] = (struct instance){prefix, label, id, group};
+	s->all[s->count++] = (struct machine_counter_group){kind, label, id, group};
 }
 
-static void add_vdev(struct instances *s, const char *prefix, const char *id,
+static void add_vdev(struct machine_counters *s, const char *kind, const char *id,
 		     const struct vdev *dev, struct metric_group own)
 {
-	add(s, prefix, "id", id, own);
+	add(s, kind, "id", id, own);
 	add(s, "virtio", "device", id,
 	    (struct metric_group){
 		    .rows = vdev_metric_rows, .count = vdev_metric_count, .base = &dev->counters});
 }
 
-static void gather(const struct machine *m, struct instances *s)
+void machine_gather_counters(const struct machine *m, struct machine_counters *s)
 {
+	_Static_assert(MACHINE_COUNTER_GROUPS_MAX >= 2 * LAYOUT_VIRTIO_MAX + 3, "all fit");
+
+	s->count = 0;
 	add(s, "serial", NULL, NULL, serial_metrics(m->serial));
 	add(s, "i8042", NULL, NULL, i8042_metrics(m->i8042));
 	add(s, "console", NULL, NULL, console_metrics(m->console));
@@ -57,21 +47,21 @@ static void head(FILE *out, const char *name, const char *type, const char *help
 	fprintf(out, "# HELP volt_%s %s\n# TYPE volt_%s %s\n", name, help, name, type);
 }
 
-static bool same_kind(const struct instance *a, const struct instance *b)
+static bool same_kind(const struct machine_counter_group *a, const struct machine_counter_group *b)
 {
-	return a->prefix == b->prefix && a->group.rows == b->group.rows;
+	return a->kind == b->kind && a->group.rows == b->group.rows;
 }
 
-static void write_row(FILE *out, const struct instances *s, size_t first, size_t row)
+static void write_row(FILE *out, const struct machine_counters *s, size_t first, size_t row)
 {
-	const struct instance *of = &s->all[first];
+	const struct machine_counter_group *of = &s->all[first];
 	const struct metric_row *r = &of->group.rows[row];
 	char name[80];
 
-	(void)snprintf(name, sizeof(name), "%s_%s_total", of->prefix, r->name);
+	(void)snprintf(name, sizeof(name), "%s_%s_total", of->kind, r->name);
 	head(out, name, "counter", r->help);
 	for (size_t i = first; i < s->count; i++) {
-		const struct instance *one = &s->all[i];
+		const struct machine_counter_group *one = &s->all[i];
 
 		if (!same_kind(one, of))
 			continue;
@@ -84,9 +74,9 @@ static void write_row(FILE *out, const struct instances *s, size_t first, size_t
 
 static void write_groups(FILE *out, const struct machine *m)
 {
-	struct instances s = {.count = 0};
+	struct machine_counters s;
 
-	gather(m, &s);
+	machine_gather_counters(m, &s);
 	for (size_t i = 0; i < s.count; i++) {
 		bool told = false;
 

@@ -2,9 +2,9 @@
 /* A vCPU's thread: enter the guest, answer its exit, again. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/sys.h"
+#include "base/thread.h"
 #include "vmm/machine/internal.h"
 
 #define APIC_EXTINT 7 /* delivery mode: the vector comes from an 8259 */
@@ -63,6 +63,8 @@ static void handle_io(struct vcpu *v)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	uint8_t size = run->io.size;
 
+	if (run->io.direction == KVM_EXIT_IO_IN)
+		counter_add(&v->port_reads, 1);
 	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_out(&v->machine->ports, run->io.port, data, size);
@@ -79,6 +81,8 @@ static void handle_mmio(struct vcpu *v)
 	struct kvm_run *run = v->kvm.run;
 	uint32_t len = MIN(run->mmio.len, sizeof(run->mmio.data));
 
+	if (!run->mmio.is_write)
+		counter_add(&v->memory_reads, 1);
 	if (virtio_access(v->machine, run->mmio.phys_addr, run->mmio.data, len, run->mmio.is_write))
 		return;
 	if (!run->mmio.is_write)
@@ -171,8 +175,11 @@ void *vcpu_main(void *arg)
 	struct verr e = VERR_INIT;
 	char name[16];
 
-	(void)snprintf(name, sizeof(name), "vcpu %u", v->id);
-	(void)prctl(PR_SET_NAME, name);
+	(void)snprintf(name, sizeof(name),
+		       m->config->personality == CONFIG_PERSONALITY_FIRECRACKER ? "fc_vcpu %u"
+										: "vcpu %u",
+		       v->id);
+	thread_set_name(name);
 	sandbox_filter_thread(m->sandbox, SANDBOX_VCPU);
 	wait_for_release(m);
 	if (v->id == 0)

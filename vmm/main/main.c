@@ -15,9 +15,10 @@
 #include "contract/workload.h"
 #include "version.h"
 #include "vmm/api/api.h"
+#include "vmm/api/personality.h"
 #include "vmm/config/config.h"
-#include "vmm/firecracker/firecracker.h"
 #include "vmm/machine/machine.h"
+#include "vmm/main/firecracker.h"
 #include "vmm/main/signals.h"
 #include "vmm/sandbox/sandbox.h"
 
@@ -31,7 +32,7 @@ struct process {
 	struct loop *loop;
 	struct machine *machine;
 	struct signals *signals;
-	struct firecracker *firecracker; /* NULL: the API is our own */
+	struct fc_process *firecracker; /* NULL: this is Volt */
 	struct api *api;
 	int log_fd, metrics_fd;
 	bool quit; /* before there was a machine */
@@ -50,21 +51,16 @@ static int status_of_fault(const struct config *c, const struct verr *e)
 								    : STATUS_FAILED;
 }
 
-/*
- * The one line a user sees; the log's sink may be a file that nobody watches. It quotes what it was
- * given, so what would end the line or move the cursor is replaced.
- */
-static int report_fault(const struct config *c, const struct verr *e)
+/* The one line a user sees; the log's sink may be a file that nobody watches. */
+static int report_fault(const struct process *p, const struct verr *e)
 {
 	char text[VERR_TEXT];
-	size_t i;
 
-	for (i = 0; i + 1 < sizeof(text) && e->text[i] != '\0'; i++)
-		text[i] = (unsigned char)e->text[i] < 0x20 || e->text[i] == 0x7f ? '?' : e->text[i];
-	text[i] = '\0';
-	fprintf(stderr, "volt-vmm: %s\n", text);
+	if (p->firecracker != NULL)
+		return fc_process_report(p->firecracker, e, FC_FAILED);
+	fprintf(stderr, "volt-vmm: %s\n", verr_printable(e, text));
 	log_debug(LOG_MAIN, "raised at %s:%d", e->file, e->line);
-	return status_of_fault(c, e);
+	return status_of_fault(&p->config, e);
 }
 
 /*
@@ -157,7 +153,8 @@ static int open_outputs(struct process *p, struct verr *e)
 		return -1;
 	}
 	log.fd = p->log_fd;
-	log_setup(&log);
+	if (!fc_process_logs(p->firecracker))
+		log_setup(&log);
 	return 0;
 }
 
@@ -165,13 +162,15 @@ static int open_api(struct process *p, struct verr *e)
 {
 	const char *path = p->config.api_socket;
 	const struct api_personality *personality =
-		p->firecracker != NULL ? firecracker_personality(p->firecracker)
-				       : &native_personality;
+		p->firecracker != NULL ? fc_process_api(p->firecracker) : &native_personality;
 
 	if (path == NULL)
 		return 0;
-	return api_new(p->loop, path, personality, &p->api, e) < 0 ? verr_note(e, "--api-socket")
-								   : 0;
+	if (api_new(p->loop, path, personality, &p->api, e) == 0)
+		return 0;
+	if (p->firecracker != NULL)
+		return verr_note(e, "Failed to open the API socket at: %s", path);
+	return verr_note(e, "--api-socket");
 }
 
 static void write_metrics(const struct process *p)
@@ -195,7 +194,11 @@ static void write_metrics(const struct process *p)
 
 static void on_report(void *arg)
 {
-	write_metrics(arg);
+	struct process *p = arg;
+
+	write_metrics(p);
+	if (p->firecracker != NULL)
+		fc_process_report_metrics(p->firecracker);
 }
 
 /* What a fault of the user's can still come from, once the configuration is complete. */
@@ -214,8 +217,9 @@ static int try_start(struct process *p, struct verr *e)
 	struct config base = p->config;
 
 	config_init(&p->config);
+	p->config.personality = base.personality; /* it is the process's, so not copied */
 	if (config_copy(&p->config, &base, e) == 0 &&
-	    (p->firecracker == NULL || firecracker_configure(p->firecracker, &p->config, e) == 0) &&
+	    (p->firecracker == NULL || fc_process_configure(p->firecracker, &p->config, e) == 0) &&
 	    config_check(&p->config, e) == 0 && open_machine(p, e) == 0) {
 		config_deinit(&base);
 		return 0;
@@ -256,7 +260,10 @@ static int prepare_machine(struct process *p, struct verr *e)
 {
 	int r;
 
-	if (loop_new(&p->loop, e) < 0 || signals_new(p->loop, &p->signals, e) < 0)
+	if (loop_new(&p->loop, e) < 0 ||
+	    signals_new(p->loop,
+			p->firecracker != NULL ? SIGNALS_AS_FIRECRACKER : SIGNALS_ASK_GUEST,
+			&p->signals, e) < 0)
 		return -1;
 	if (waits_for_configuration(&p->config))
 		r = open_api(p, e) < 0 || sandbox_wait(p->sandbox, e) < 0 ? -1
@@ -286,17 +293,22 @@ static int run_machine(struct process *p, struct verr *e)
 	if (r != 0)
 		return r;
 	signals_watch(p->signals, p->machine, on_report, p);
+	if (p->firecracker != NULL && fc_process_run(p->firecracker, p->loop, p->machine, e) < 0)
+		return -1;
 	if (p->api != NULL)
 		api_serve(p->api, &p->config, p->machine);
-	if (machine_run(p->machine, e) < 0) {
-		write_metrics(p);
-		return -1;
-	}
+	r = machine_run(p->machine, e);
 	end = machine_end(p->machine);
-	log_line(end == MACHINE_POWEROFF || end == MACHINE_REBOOT ? LOG_INFO : LOG_WARN,
-		 LOG_MACHINE, "%s", machine_end_text(end));
+	if (r == 0)
+		log_line(end == MACHINE_POWEROFF || end == MACHINE_REBOOT ? LOG_INFO : LOG_WARN,
+			 LOG_MACHINE, "%s", machine_end_text(end));
 	write_metrics(p);
-	return machine_exit_status(p->machine);
+	if (p->firecracker != NULL)
+		fc_process_stop(p->firecracker, signals_deadly(p->signals));
+	if (r < 0)
+		return -1;
+	return p->firecracker != NULL ? fc_process_status(p->machine)
+				      : machine_exit_status(p->machine);
 }
 
 /* Load everything but run nothing, and show what would have run. */
@@ -313,28 +325,15 @@ static int dry_run(struct process *p, struct verr *e)
 	return 0;
 }
 
-/* Somebody's firecracker, who need not know? */
-static bool is_firecracker(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return strcmp(slash != NULL ? slash + 1 : path, "firecracker") == 0;
-}
-
-static int open_personality(struct process *p, struct verr *e)
-{
-	const struct firecracker_options options = {.id = p->config.id};
-
-	if (p->config.personality != CONFIG_PERSONALITY_FIRECRACKER)
-		return 0;
-	return firecracker_new(&options, &p->firecracker, e);
-}
-
 /* Returns the exit status, or -1 when a machine is to be run. */
 static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 {
+	if (argc > 0 && fc_process_is_called(argv[0])) {
+		p->config.personality = CONFIG_PERSONALITY_FIRECRACKER;
+		return fc_process_start(argc, argv, &p->config, &p->firecracker);
+	}
 	if (config_parse_args(&p->config, argc, argv, e) < 0)
-		return report_fault(&p->config, e);
+		return report_fault(p, e);
 	if (p->config.help) {
 		config_print_help();
 		return 0;
@@ -344,23 +343,24 @@ static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 		return 0;
 	}
 	if (!waits_for_configuration(&p->config) && config_check(&p->config, e) < 0)
-		return report_fault(&p->config, e);
-	return open_personality(p, e) < 0 ? report_fault(&p->config, e) : -1;
+		return report_fault(p, e);
+	if (p->config.personality == CONFIG_PERSONALITY_FIRECRACKER &&
+	    fc_process_new(p->config.id, &p->firecracker, e) < 0)
+		return report_fault(p, e);
+	return -1;
 }
 
 int main(int argc, char *argv[])
 {
 	struct process p = {.log_fd = -1, .metrics_fd = -1};
 	struct verr e = VERR_INIT;
-	int status;
+	int status, deadly;
 
 	/* One heap for all threads: none of them needs much, and each would map one of its own. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, MIB(4)); /* nor does it grow by other calls than brk() */
 	occupy_standard_descriptors();
 	config_init(&p.config);
-	if (argc > 0 && is_firecracker(argv[0]))
-		p.config.personality = CONFIG_PERSONALITY_FIRECRACKER;
 	status = prepare(&p, argc, argv, &e);
 	if (status < 0) {
 		status = p.config.dry_run ? dry_run(&p, &e) : run_machine(&p, &e);
@@ -369,13 +369,14 @@ int main(int argc, char *argv[])
 		p.api = api_free(p.api);
 		p.machine = machine_free(p.machine);
 		if (status < 0)
-			status = report_fault(&p.config, &e);
+			status = report_fault(&p, &e);
 	}
+	deadly = signals_deadly(p.signals);
 	p.signals = signals_free(p.signals);
 	p.loop = loop_free(p.loop);
 	p.sandbox = sandbox_free(p.sandbox);
-	p.firecracker = firecracker_free(p.firecracker);
+	p.firecracker = fc_process_free(p.firecracker);
 	fd_close(&p.metrics_fd);
 	config_deinit(&p.config);
-	return status;
+	return deadly != 0 ? signals_die(deadly) : status;
 }

@@ -6,12 +6,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/own.h"
 #include "vmm/devices/console.h"
 #include "vmm/machine/machine.h"
 #include "vmm/sandbox/sandbox.h"
 
 struct signals {
+	enum signals_manner manner;
+	int deadly; /* the signal that ended all; 0: none */
 	struct machine *machine;
 	loop_fn *report, *quit;
 	void *report_arg, *quit_arg;
@@ -24,6 +27,22 @@ struct signals {
  * the process's and not a machine's.
  */
 static const struct console *volatile fatal_console;
+
+/* So is how it ends, which is set before any handler is. */
+static enum signals_manner fatal_manner;
+
+/* Statuses that Firecracker has for signals that end it. */
+static const struct {
+	int number, status;
+} statuses[] = {{SIGSYS, 148}, {SIGBUS, 149}, {SIGSEGV, 150}, {SIGHUP, 156}, {SIGILL, 157}};
+
+static int status_of(int number)
+{
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (statuses[i].number == number)
+			return statuses[i].status;
+	return 0;
+}
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 
@@ -38,6 +57,8 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 	if (number == SIGSYS)
 		sandbox_explain(info, context);
 	console_restore(fatal_console);
+	if (fatal_manner == SIGNALS_AS_FIRECRACKER && status_of(number) != 0)
+		_exit(status_of(number));
 	if (number == SIGSYS) {
 		sandbox_die(); /* without a filter there is another way */
 		(void)signal(number, SIG_DFL);
@@ -58,6 +79,21 @@ static void catch_fatal(void)
 		if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			(void)sigaction(fatal[i], &action, NULL);
 	}
+}
+
+static void die(struct signals *s, uint32_t number)
+{
+	s->deadly = (int)number;
+	log_info(LOG_MAIN, "signal %u", number);
+	if (s->machine != NULL)
+		machine_kill(s->machine);
+	else
+		s->quit(s->quit_arg);
+}
+
+static bool is_deadly(const struct signals *s, uint32_t number)
+{
+	return s->manner == SIGNALS_AS_FIRECRACKER && number != SIGCONT && number != SIGUSR1;
 }
 
 static void act(struct signals *s, uint32_t number)
@@ -85,19 +121,22 @@ static void on_signal(void *arg)
 
 	while ((s->machine != NULL || s->quit != NULL) &&
 	       read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (s->machine != NULL)
+		if (is_deadly(s, info.ssi_signo))
+			die(s, info.ssi_signo);
+		else if (s->machine != NULL)
 			act(s, info.ssi_signo);
 		else if (info.ssi_signo != SIGCONT && info.ssi_signo != SIGUSR1)
 			s->quit(s->quit_arg);
 }
 
-int signals_new(struct loop *loop, struct signals **out, struct verr *e)
+int signals_new(struct loop *loop, enum signals_manner manner, struct signals **out, struct verr *e)
 {
 	struct signals *s = calloc(1, sizeof(*s));
 	sigset_t mask;
 
 	if (s == NULL)
 		return verr_host(e, "out of memory");
+	s->manner = fatal_manner = manner;
 	s->source = (struct loop_source)LOOP_SOURCE_INIT;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
@@ -148,6 +187,24 @@ void signals_forget(struct signals *s)
 		s->machine = NULL;
 		s->quit = NULL;
 	}
+}
+
+int signals_deadly(const struct signals *s)
+{
+	return s != NULL ? s->deadly : 0;
+}
+
+int signals_die(int number)
+{
+	sigset_t mask;
+
+	if (status_of(number) != 0)
+		return status_of(number);
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, number);
+	(void)sigprocmask(SIG_UNBLOCK, &mask, NULL);
+	(void)raise(number);
+	return 128 + number; /* its parent has it ignored */
 }
 
 struct signals *signals_free(struct signals *s)

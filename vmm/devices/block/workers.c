@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 
 #include "base/thread.h"
 #include "vmm/sandbox/sandbox.h"
@@ -42,7 +41,7 @@ static void *worker_main(void *arg)
 	struct workers *w = arg;
 	struct job *job;
 
-	(void)prctl(PR_SET_NAME, "worker");
+	thread_set_name("worker");
 	sandbox_filter_thread(w->sandbox, SANDBOX_WORKER);
 	while ((job = take(w)) != NULL)
 		job->run(job);
