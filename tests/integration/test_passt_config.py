@@ -39,10 +39,10 @@ def sockets(network):  # noqa: F811
 
 
 def test_one_and_its_end(routed):
-    with Vm("--net-backend", "passt", "-p", "8080:80", "-p", "5353:53/udp", "-p", "127.0.0.1:8081:81", *WAITING, prefix=routed.prefix) as vm:
+    with Vm("--net-backend", "passt", "-p", "8080:80", "-p", "5353-5354:53-54/udp", "-p", "127.0.0.1:8081-8083:81-83", *WAITING, prefix=routed.prefix) as vm:
         vm.wait_for()
         assert len(passts(routed)) == 1
-        assert sockets(routed) == {"0.0.0.0:8080", "127.0.0.1:8081", "0.0.0.0:5353"}
+        assert sockets(routed) == {"0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083", "0.0.0.0:5353", "0.0.0.0:5354"}
         # Its signals are its own: the terminal's are for volt-vmm.
         assert os.getpgid(passts(routed)[0]) == passts(routed)[0]
         vm.send()
@@ -100,6 +100,7 @@ LISTEN = "import socket, sys; s = socket.socket(socket.AF_INET, getattr(socket, 
     ("SOCK_STREAM", "0.0.0.0", "8080:80", "TCP port 8080 is in use by another process"),
     ("SOCK_STREAM", "127.0.0.1", "8080:80", "TCP port 8080 is in use by another process"),
     ("SOCK_STREAM", "127.0.0.1", "127.0.0.1:8080:80", "TCP port 8080 of 127.0.0.1 is in use"),
+    ("SOCK_STREAM", "0.0.0.0", "8078-8080:78-80", "TCP port 8080 is in use by another process"),
     ("SOCK_DGRAM", "0.0.0.0", "8080:80/udp", "UDP port 8080 is in use by another process"),
 ])
 def test_port_taken(routed, kind, address, port, fault):
