@@ -129,8 +129,13 @@ static int receive(int fd, netlink_fn *fn, void *context)
 
 int netlink_ask(int fd, struct netlink_message *m)
 {
+	return netlink_get(fd, m, NULL, NULL);
+}
+
+int netlink_get(int fd, struct netlink_message *m, netlink_fn *fn, void *context)
+{
 	m->head.nlmsg_flags |= NLM_F_ACK;
-	return send_message(fd, m) < 0 ? -1 : receive(fd, NULL, NULL);
+	return send_message(fd, m) < 0 ? -1 : receive(fd, fn, context);
 }
 
 int netlink_dump(int fd, struct netlink_message *m, netlink_fn *fn, void *context)

@@ -42,6 +42,9 @@ V_MUST_CHECK int netlink_ask(int fd, struct netlink_message *m);
 /* Called for each message of an answer; its fixed header begins at `body`. */
 typedef void netlink_fn(uint16_t type, const void *body, size_t size, void *context);
 
+/* Ask for one thing: 0, or -1 with errno. */
+V_MUST_CHECK int netlink_get(int fd, struct netlink_message *m, netlink_fn *fn, void *context);
+
 /* Ask for all there is of a kind: 0, or -1 with errno. */
 V_MUST_CHECK int netlink_dump(int fd, struct netlink_message *m, netlink_fn *fn, void *context);
 

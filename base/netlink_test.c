@@ -80,6 +80,10 @@ static void test_the_kernel_answers(void **state)
 	assert_int_equal(netlink_dump(fd, &m, count_loopback, &found), 0);
 	assert_int_equal(found, 1);
 	netlink_begin(&m, RTM_GETLINK, 0, &body, sizeof(body));
+	netlink_put_text(&m, IFLA_IFNAME, "lo");
+	assert_int_equal(netlink_get(fd, &m, count_loopback, &found), 0);
+	assert_int_equal(found, 2);
+	netlink_begin(&m, RTM_GETLINK, 0, &body, sizeof(body));
 	netlink_put_text(&m, IFLA_IFNAME, "no such one");
 	assert_int_equal(netlink_ask(fd, &m), -1);
 	assert_int_equal(errno, ENODEV);

@@ -59,6 +59,6 @@ check_fn check_hugetlb, check_thp, check_userfaultfd;
 bool check_bracketed(const char *text, char *out, size_t size);
 
 /* check_io.c */
-check_fn check_tun, check_vhost_net, check_io_uring, check_pty;
+check_fn check_tun, check_vhost_net, check_passt, check_io_uring, check_pty;
 
 #endif

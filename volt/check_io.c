@@ -10,6 +10,7 @@
 
 #include "base/own.h"
 #include "volt/check.h"
+#include "volt/program.h"
 
 static bool has_net_admin(void)
 {
@@ -58,6 +59,28 @@ void check_vhost_net(struct check_context *c, struct finding *f)
 			      "/dev/vhost-net cannot be opened (%s): volt-vmm carries the packets "
 			      "itself, slower",
 			      strerror(errno));
+}
+
+/* Its first line is "passt" and the version; some builds do not know theirs. */
+void check_passt(struct check_context *c, struct finding *f)
+{
+	const char *const argv[] = {"passt", "--version", NULL};
+	struct verr e = VERR_INIT;
+	char out[256];
+
+	(void)c;
+	if (!program_find(argv[0], out, sizeof(out)))
+		check_missing(f, "apt install passt",
+			      "passt is not in PATH: no network without privilege, and no "
+			      "published ports");
+	else if (program_run(argv, NULL, out, sizeof(out), &e) < 0)
+		check_missing(f, "apt install --reinstall passt",
+			      "passt does not run (%s): no network without privilege, and no "
+			      "published ports",
+			      e.text);
+	else
+		check_ok(f, "%.*s: a network without privilege, and published ports",
+			 (int)strcspn(out, "\n"), out);
 }
 
 /* What a busy disk takes: a small ring may be granted where this one is not. */

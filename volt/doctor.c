@@ -30,6 +30,7 @@ static const struct {
 	{"userfaultfd", check_userfaultfd, false},
 	{"tun", check_tun, false},
 	{"vhost_net", check_vhost_net, false},
+	{"passt", check_passt, false},
 	{"io_uring", check_io_uring, false},
 	{"pty", check_pty, false},
 };

@@ -75,6 +75,18 @@ def test_unit_names_the_program_where_it_is(tmp_path):
     assert '\nExecStart="/opt/a 100%%/bin/volt-vmm" --config' in (tmp_path / "opt/a 100%" / place).read_text()
 
 
+def test_unit_is_understood(tmp_path):
+    """Each line of it, and the program is there. What it is ordered behind is not this unit's matter."""
+    assert install("", tmp_path / "i").returncode == 0
+    for target in ("sysinit", "basic", "shutdown", "network"):
+        (tmp_path / f"{target}.target").write_text("[Unit]\nDefaultDependencies=no\n")
+    unit = tmp_path / "volt@.service"
+    unit.write_text((tmp_path / "i/lib/systemd/system/volt@.service").read_text())
+    done = run("systemd-analyze", "verify", "--man=no", tmp_path / "volt@test.service",
+               env={**os.environ, "SYSTEMD_UNIT_PATH": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_install_again_removes_what_is_no_longer_part(tmp_path):
     assert install(tmp_path, "/usr").returncode == 0
     before = files(tmp_path)

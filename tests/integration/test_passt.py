@@ -91,7 +91,7 @@ def test_passt(host, kernels, initrd):
     # A service that only the host itself is to reach.
     private = Peer(host.network, "take", 7777)
     guest = Guest(host.own, host.lend(kernels["own-vmlinux"]), host.lend(initrd), "--memory", "512M", "--net-backend", "passt",
-                  "-p", "8080:80", "-p", "127.0.0.1:8081:81", prefix=host.prefix, vmm=host.vmm,
+                  "-p", "8079-8080:79-80", "-p", "127.0.0.1:8081:81", prefix=host.prefix, vmm=host.vmm,
                   command=["sh", "-c", FACTS])
     guest.wait_for("ready\r\n")
     assert in_namespace(host.network, TCP, "127.0.0.1", 8080) == "published"

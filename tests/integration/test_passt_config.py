@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """passt as volt-vmm's user sees it, with a bare guest: what is refused, with which words, and what is left behind:
 nothing. And a peer on passt's socket that sends what it likes."""
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 import volt
 from api import START, Client, wait_for_socket
+from hostnet import program
 from netns import network  # noqa: F401
 from passt_host import passts
 from test_hostile_nets import CTRL_VQ, MRG_RXBUF, Attack
@@ -39,10 +41,10 @@ def sockets(network):  # noqa: F811
 
 
 def test_one_and_its_end(routed):
-    with Vm("--net-backend", "passt", "-p", "8080:80", "-p", "5353:53/udp", "-p", "127.0.0.1:8081:81", *WAITING, prefix=routed.prefix) as vm:
+    with Vm("--net-backend", "passt", "-p", "8080:80", "-p", "5353-5354:53-54/udp", "-p", "127.0.0.1:8081-8083:81-83", *WAITING, prefix=routed.prefix) as vm:
         vm.wait_for()
         assert len(passts(routed)) == 1
-        assert sockets(routed) == {"0.0.0.0:8080", "127.0.0.1:8081", "0.0.0.0:5353"}
+        assert sockets(routed) == {"0.0.0.0:8080", "127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083", "0.0.0.0:5353", "0.0.0.0:5354"}
         # Its signals are its own: the terminal's are for volt-vmm.
         assert os.getpgid(passts(routed)[0]) == passts(routed)[0]
         vm.send()
@@ -100,6 +102,7 @@ LISTEN = "import socket, sys; s = socket.socket(socket.AF_INET, getattr(socket, 
     ("SOCK_STREAM", "0.0.0.0", "8080:80", "TCP port 8080 is in use by another process"),
     ("SOCK_STREAM", "127.0.0.1", "8080:80", "TCP port 8080 is in use by another process"),
     ("SOCK_STREAM", "127.0.0.1", "127.0.0.1:8080:80", "TCP port 8080 of 127.0.0.1 is in use"),
+    ("SOCK_STREAM", "0.0.0.0", "8078-8080:78-80", "TCP port 8080 is in use by another process"),
     ("SOCK_DGRAM", "0.0.0.0", "8080:80/udp", "UDP port 8080 is in use by another process"),
 ])
 def test_port_taken(routed, kind, address, port, fault):
@@ -130,6 +133,20 @@ def test_other_mistakes(routed, tmp_path):
 def test_without_passt(tmp_path):
     result = run("--net-backend", "passt", env={**os.environ, "PATH": str(tmp_path)})
     assert_fault(result, STATUS_CONFIGURATION, "passt is not installed; run: apt install passt")
+
+
+def test_doctor(tmp_path):
+    """One that is not there, one that does not run, and the real one."""
+    def finding(path):
+        done = subprocess.run([volt.BUILD / "bin/volt", "doctor", "--json"], capture_output=True, text=True,
+                              env={**os.environ, "PATH": str(path)})
+        return json.loads(done.stdout)["checks"]["passt"]
+
+    assert (finding(tmp_path)["status"], finding(tmp_path)["remedy"]) == ("missing", "apt install passt")
+    program(tmp_path, "passt", "echo broken >&2; exit 1")
+    assert finding(tmp_path)["status"] == "missing" and "broken" in finding(tmp_path)["what"]
+    real = finding(os.environ["PATH"])
+    assert real["status"] == "ok" and real["what"].startswith("passt ") and real["remedy"] is None
 
 
 def test_low_port(routed):

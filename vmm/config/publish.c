@@ -5,17 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
+
 #define LONGEST 80
 
 #define EXPECTED "expected [ADDRESS:]HOSTPORT:GUESTPORT[/udp], such as 8080:80"
 
-static bool parse_port(const char *text, uint16_t *port)
+/* A port from 1 on, whose digits end at `*end`. */
+static bool parse_port(const char *text, const char **end, uint16_t *port)
 {
 	size_t digits = strspn(text, "0123456789");
 	unsigned long n = strtoul(text, NULL, 10);
 
 	*port = (uint16_t)n;
-	return digits >= 1 && digits <= 5 && text[digits] == '\0' && n >= 1 && n <= UINT16_MAX;
+	*end = text + digits;
+	return digits >= 1 && digits <= 5 && n >= 1 && n <= UINT16_MAX;
+}
+
+/* "PORT" or "FIRST-LAST". */
+static bool parse_range(const char *text, uint16_t *first, uint16_t *count)
+{
+	uint16_t last;
+
+	*count = 1;
+	if (!parse_port(text, &text, first))
+		return false;
+	if (*text != '-')
+		return *text == '\0';
+	if (!parse_port(text + 1, &text, &last) || *text != '\0' || last < *first ||
+	    last - *first >= PUBLISH_RANGE_MAX)
+		return false;
+	*count = (uint16_t)(last - *first + 1);
+	return true;
 }
 
 /* Cut "/tcp" or "/udp" off. */
@@ -50,6 +71,7 @@ static bool take_address(char *text, struct publish *p)
 /* Without "+"; cut up. */
 static int parse_one(char *text, struct publish *p, struct verr *e)
 {
+	uint16_t guests;
 	char *guest, *host;
 
 	*p = (struct publish){.family = AF_UNSPEC};
@@ -69,8 +91,14 @@ static int parse_one(char *text, struct publish *p, struct verr *e)
 			return verr_invalid(e, "%.50s: expected an address of the host, IPv6 in []",
 					    text);
 	}
-	if (!parse_port(host != NULL ? host : text, &p->host) || !parse_port(guest, &p->guest))
-		return verr_invalid(e, EXPECTED ", ports from 1 to 65535, no ranges");
+	if (!parse_range(host != NULL ? host : text, &p->host, &p->count) ||
+	    !parse_range(guest, &p->guest, &guests))
+		return verr_invalid(
+			e, EXPECTED ", ports from 1 to 65535 or FIRST-LAST, at most %d of them",
+			PUBLISH_RANGE_MAX);
+	if (guests != p->count)
+		return verr_invalid(e,
+				    "expected two ranges of one length, such as 8000-8010:80-90");
 	return 0;
 }
 
@@ -79,8 +107,10 @@ static int check_twice(const struct publish *all, int count, struct verr *e)
 	const struct publish *last = &all[count - 1];
 
 	for (int i = 0; i + 1 < count; i++)
-		if (all[i].host == last->host && all[i].udp == last->udp)
-			return verr_invalid(e, "port %u is published twice", last->host);
+		if (all[i].udp == last->udp && all[i].host < last->host + last->count &&
+		    last->host < all[i].host + all[i].count)
+			return verr_invalid(e, "port %u is published twice",
+					    MAX(all[i].host, last->host));
 	return 0;
 }
 

@@ -13,12 +13,15 @@ static void test_good(void **state)
 		const char *text;
 		struct publish expected;
 	} rows[] = {
-		{"8080:80", {AF_UNSPEC, "", 8080, 80, false}},
-		{"1:65535/tcp", {AF_UNSPEC, "", 1, 65535, false}},
-		{"5353:53/udp", {AF_UNSPEC, "", 5353, 53, true}},
-		{"127.0.0.1:8080:80", {AF_INET, "127.0.0.1", 8080, 80, false}},
-		{"[::1]:8080:80/udp", {AF_INET6, "::1", 8080, 80, true}},
-		{"[fd00:0::1]:8080:80", {AF_INET6, "fd00::1", 8080, 80, false}},
+		{"8080:80", {AF_UNSPEC, "", 8080, 80, 1, false}},
+		{"1:65535/tcp", {AF_UNSPEC, "", 1, 65535, 1, false}},
+		{"5353:53/udp", {AF_UNSPEC, "", 5353, 53, 1, true}},
+		{"127.0.0.1:8080:80", {AF_INET, "127.0.0.1", 8080, 80, 1, false}},
+		{"[::1]:8080:80/udp", {AF_INET6, "::1", 8080, 80, 1, true}},
+		{"[fd00:0::1]:8080:80", {AF_INET6, "fd00::1", 8080, 80, 1, false}},
+		{"8000-8010:9000-9010", {AF_UNSPEC, "", 8000, 9000, 11, false}},
+		{"127.0.0.1:5000-5000:53-53/udp", {AF_INET, "127.0.0.1", 5000, 53, 1, true}},
+		{"[::1]:61440-65535:1-4096", {AF_INET6, "::1", 61440, 1, 4096, false}},
 	};
 	static struct publish out[PUBLISH_MAX];
 	struct verr e = VERR_INIT;
@@ -32,12 +35,15 @@ static void test_good(void **state)
 		assert_string_equal(out[0].address, x->address);
 		assert_int_equal(out[0].host, x->host);
 		assert_int_equal(out[0].guest, x->guest);
+		assert_int_equal(out[0].count, x->count);
 		assert_int_equal(out[0].udp, x->udp);
 	}
 	assert_int_equal(publish_parse(NULL, out, &e), 0);
 	assert_int_equal(publish_parse("", out, &e), 0);
 	assert_int_equal(publish_parse("53:53+53:53/udp+127.0.0.1:80:80", out, &e), 3);
 	assert_int_equal(out[2].host, 80);
+	assert_int_equal(publish_parse("80-89:80-89+90:90+70-79:70-79+80-89:80-89/udp", out, &e),
+			 4);
 }
 
 static void test_bad(void **state)
@@ -52,7 +58,19 @@ static void test_bad(void **state)
 		{"100000:80", "ports from 1 to 65535"},
 		{"18446744073709551696:80", "ports from 1 to 65535"},
 		{"-1:80", "ports from 1 to 65535"},
-		{"8000-8010:8000-8010", "no ranges"},
+		{"8000-8010:8000", "two ranges of one length"},
+		{"8000:8000-8010", "two ranges of one length"},
+		{"8000-8010:8000-8009", "two ranges of one length"},
+		{"8010-8000:8010-8000", "ports from 1 to 65535"},
+		{"8000-:8000-", "ports from 1 to 65535"},
+		{"-8000:80", "ports from 1 to 65535"},
+		{"8000-8010-8020:1-2-3", "ports from 1 to 65535"},
+		{"0-10:1-11", "ports from 1 to 65535"},
+		{"65530-65536:1-7", "ports from 1 to 65535"},
+		{"1-4097:1-4097", "at most 4096"},
+		{"80-90:80-90+85:80", "port 85 is published twice"},
+		{"85:80+80-90:80-90", "port 85 is published twice"},
+		{"80-90:80-90+90-100:90-100", "port 90 is published twice"},
 		{"80 :80", "ports from 1 to 65535"},
 		{"80:80/sctp", "expected /tcp or /udp"},
 		{"80:80/", "expected /tcp or /udp"},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include "base/netlink.h"
 #include "base/own.h"
 #include "vmm/devices/net/rtnl.h"
 
@@ -48,7 +49,7 @@ static _Noreturn void keep(int held, int gone, int rtnl, unsigned index)
 static int start(struct keeper *k, unsigned index, struct verr *e)
 {
 	int held[2] = {-1, -1}, gone[2] = {-1, -1};
-	auto_fd rtnl = rtnl_open(e);
+	auto_fd rtnl = netlink_open(NETLINK_ROUTE, e);
 
 	if (rtnl < 0)
 		return -1;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/netlink.h"
 #include "base/own.h"
 #include "base/test.h"
 #include "vmm/devices/net/link.h"
@@ -77,7 +78,7 @@ static void test_no_such_interface(void **state)
 {
 	struct verr e = VERR_INIT;
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-	auto_fd rtnl = rtnl_open(&e);
+	auto_fd rtnl = netlink_open(NETLINK_ROUTE, &e);
 
 	(void)state;
 	assert_int_equal(rtnl_delete(rtnl, 12345), -1);

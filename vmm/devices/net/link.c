@@ -3,7 +3,6 @@
 
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/netlink.h"
 #include "base/own.h"
 
 /* Ports of one bridge: BR_MAX_PORTS of the kernel's. */
@@ -55,77 +55,53 @@ int link_watch(struct verr *e)
 	return fd_take(&fd);
 }
 
-/* The attribute of this type among those in `len` bytes; NULL: it is not there. */
-static const struct rtattr *attribute(const struct rtattr *a, size_t len, unsigned short type)
-{
-	while (a != NULL && len >= sizeof(*a) && a->rta_len >= sizeof(*a) && a->rta_len <= len) {
-		size_t step = MIN((size_t)RTA_ALIGN(a->rta_len), len);
-
-		if ((a->rta_type & NLA_TYPE_MASK) == type)
-			return a;
-		a = (const void *)((const char *)a + step);
-		len -= step;
-	}
-	return NULL;
-}
-
-static const struct rtattr *nested(const struct rtattr *a, unsigned short type)
-{
-	return a == NULL ? NULL : attribute(RTA_DATA(a), RTA_PAYLOAD(a), type);
-}
-
-/* The kernel's answer about one interface. */
-union answer {
-	struct nlmsghdr head;
-	char bytes[8192];
+/* What the kernel says of an interface's kind. */
+struct kind {
+	bool is_macvtap;
+	uint32_t queues; /* of a TUN or TAP device: those that are open */
 };
 
-/* What it says of the interface's kind; NULL: nothing. */
-static const struct rtattr *ask_for_kind(const char *name, union answer *answer)
+static void read_kind(uint16_t type, const void *body, size_t size, void *context)
 {
-	struct {
-		struct nlmsghdr head;
-		struct ifinfomsg info;
-		struct rtattr attribute;
-		char name[IFNAMSIZ];
-	} ask = {.head = {.nlmsg_len = sizeof(ask),
-			  .nlmsg_type = RTM_GETLINK,
-			  .nlmsg_flags = NLM_F_REQUEST},
-		 .attribute = {.rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME}};
-	auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	ssize_t n;
+	static const char macvtap[] = "macvtap";
+	size_t head = NLMSG_ALIGN(sizeof(struct ifinfomsg));
+	struct kind *kind = context;
+	const struct rtattr *info, *a;
 
-	(void)snprintf(ask.name, sizeof(ask.name), "%s", name);
-	if (fd < 0 || send(fd, &ask, sizeof(ask), 0) < 0)
-		return NULL;
-	n = recv(fd, answer, sizeof(*answer), 0);
-	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
-	    answer->head.nlmsg_type != RTM_NEWLINK || answer->head.nlmsg_len > (size_t)n)
-		return NULL;
-	return attribute((const void *)(answer->bytes + NLMSG_LENGTH(sizeof(struct ifinfomsg))),
-			 IFLA_PAYLOAD(&answer->head), IFLA_LINKINFO);
+	if (type != RTM_NEWLINK || size < head)
+		return;
+	info = netlink_find((const char *)body + head, size - head, IFLA_LINKINFO);
+	a = netlink_find_in(info, IFLA_INFO_KIND);
+	kind->is_macvtap = a != NULL && RTA_PAYLOAD(a) >= sizeof(macvtap) &&
+			   memcmp(RTA_DATA(a), macvtap, sizeof(macvtap)) == 0;
+	a = netlink_find_in(info, IFLA_INFO_DATA);
+	kind->queues = netlink_u32(netlink_find_in(a, IFLA_TUN_NUM_QUEUES), 0);
+}
+
+/* Nothing of one that is not there. */
+static struct kind kind_of(const char *name)
+{
+	struct ifinfomsg body = {0};
+	struct verr e = VERR_INIT;
+	struct netlink_message m;
+	struct kind kind = {0};
+	auto_fd fd = netlink_open(NETLINK_ROUTE, &e);
+
+	netlink_begin(&m, RTM_GETLINK, 0, &body, sizeof(body));
+	netlink_put_text(&m, IFLA_IFNAME, name);
+	if (fd < 0 || netlink_get(fd, &m, read_kind, &kind) < 0)
+		return (struct kind){0};
+	return kind;
 }
 
 uint32_t link_open_queues(const char *name)
 {
-	union answer answer;
-	const struct rtattr *a = ask_for_kind(name, &answer);
-	uint32_t queues = 0;
-
-	a = nested(nested(a, IFLA_INFO_DATA), IFLA_TUN_NUM_QUEUES);
-	if (a != NULL && RTA_PAYLOAD(a) == sizeof(queues))
-		memcpy(&queues, RTA_DATA(a), sizeof(queues));
-	return queues;
+	return kind_of(name).queues;
 }
 
 bool link_is_macvtap(const char *name)
 {
-	static const char kind[] = "macvtap";
-	union answer answer;
-	const struct rtattr *a = nested(ask_for_kind(name, &answer), IFLA_INFO_KIND);
-
-	return a != NULL && RTA_PAYLOAD(a) >= sizeof(kind) &&
-	       memcmp(RTA_DATA(a), kind, sizeof(kind)) == 0;
+	return kind_of(name).is_macvtap;
 }
 
 bool link_get_mac(int link, const char *name, uint8_t mac[static 6])

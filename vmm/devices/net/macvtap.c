@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "base/compiler.h"
+#include "base/netlink.h"
 #include "base/own.h"
 #include "vmm/devices/net/link.h"
 #include "vmm/devices/net/rtnl.h"
@@ -67,7 +68,7 @@ static int add_link(struct tap *t, const struct tap_options *o, int rtnl, unsign
 
 static int make(struct tap *t, const struct tap_options *o, int link, struct verr *e)
 {
-	auto_fd rtnl = rtnl_open(e);
+	auto_fd rtnl = netlink_open(NETLINK_ROUTE, e);
 	unsigned parent = link_index(link, o->parent), index;
 
 	if (rtnl < 0)

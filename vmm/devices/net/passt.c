@@ -50,7 +50,7 @@ struct passt {
 struct command {
 	char *args[ARGS_MAX + 1];
 	size_t count;
-	char ports[PUBLISH_MAX][80];
+	char ports[PUBLISH_MAX][96];
 	char mtu[16];
 	char resolvers[RESOLVERS_MAX][INET6_ADDRSTRLEN];
 };
@@ -61,10 +61,11 @@ static void add(struct command *c, const char *arg)
 		c->args[c->count++] = (char *)(uintptr_t)arg;
 }
 
-static void add_port(struct command *c, const struct publish *p, char text[static 80])
+static void add_port(struct command *c, const struct publish *p, char text[static 96])
 {
-	(void)snprintf(text, 80, "%s%s%u:%u", p->address, p->family != AF_UNSPEC ? "/" : "",
-		       p->host, p->guest);
+	(void)snprintf(text, sizeof(c->ports[0]), "%s%s%u-%u:%u-%u", p->address,
+		       p->family != AF_UNSPEC ? "/" : "", p->host, p->host + p->count - 1, p->guest,
+		       p->guest + p->count - 1);
 	add(c, p->udp ? "-u" : "-t");
 	add(c, text);
 }
@@ -97,7 +98,7 @@ static void write_command(struct command *c, const struct passt_options *o,
 
 /* --- its ports --- */
 
-static int port_refused(const struct publish *p, struct verr *e)
+static int port_refused(const struct publish *p, uint16_t port, struct verr *e)
 {
 	const char *kind = p->udp ? "UDP" : "TCP";
 
@@ -106,24 +107,24 @@ static int port_refused(const struct publish *p, struct verr *e)
 		return verr_invalid(e,
 				    "%s port %u%s%s is in use by another process; publish "
 				    "another one",
-				    kind, p->host, p->address[0] ? " of " : "", p->address);
+				    kind, port, p->address[0] ? " of " : "", p->address);
 	case EACCES:
 		return verr_invalid(e,
 				    "%s port %u: ports below 1024 are root's; publish a higher "
 				    "one, or run as root: sysctl "
 				    "net.ipv4.ip_unprivileged_port_start=%u",
-				    kind, p->host, p->host);
+				    kind, port, port);
 	case EADDRNOTAVAIL:
 		return verr_invalid(e, "%s is no address of this host", p->address);
 	default:
-		return verr_invalid_os(e, "cannot publish %s port %u", kind, p->host);
+		return verr_invalid_os(e, "cannot publish %s port %u", kind, port);
 	}
 }
 
-static int bind_port(const struct publish *p, int family)
+static int bind_port(const struct publish *p, uint16_t port, int family)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(p->host)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(p->host)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	bool is6 = family == AF_INET6;
 	auto_fd fd = socket(family, (p->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	int on = 1, off = 0;
@@ -141,14 +142,22 @@ static int bind_port(const struct publish *p, int family)
 	return bind(fd, is6 ? (void *)&in6 : (void *)&in, is6 ? sizeof(in6) : sizeof(in));
 }
 
-/* passt is content when it gets a port on some address: who publishes one wants all. */
-static int check_port(const struct publish *p, struct verr *e)
+static int check_port(const struct publish *p, uint16_t port, struct verr *e)
 {
-	int r = bind_port(p, p->family == AF_UNSPEC ? AF_INET6 : p->family);
+	int r = bind_port(p, port, p->family == AF_UNSPEC ? AF_INET6 : p->family);
 
 	if (r < 0 && p->family == AF_UNSPEC && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-		r = bind_port(p, AF_INET);
-	return r < 0 ? port_refused(p, e) : 0;
+		r = bind_port(p, port, AF_INET);
+	return r < 0 ? port_refused(p, port, e) : 0;
+}
+
+/* passt is content when it gets some of them on some address: who publishes them wants all. */
+static int check_ports(const struct publish *p, struct verr *e)
+{
+	for (uint16_t i = 0; i < p->count; i++)
+		if (check_port(p, (uint16_t)(p->host + i), e) < 0)
+			return -1;
+	return 0;
 }
 
 /* --- starting it --- */
@@ -222,7 +231,7 @@ int passt_start(const struct passt_options *o, struct passt **out, int *fd, stru
 	if (nports < 0)
 		return -1;
 	for (int i = 0; i < nports; i++)
-		if (check_port(&ports[i], e) < 0)
+		if (check_ports(&ports[i], e) < 0)
 			return -1;
 	write_command(&c, o, ports, nports, &p->mute);
 	return run(p, &c, fd, e);

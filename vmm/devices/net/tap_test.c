@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/netlink.h"
 #include "base/own.h"
 #include "base/test.h"
 #include "vmm/devices/net/link.h"
@@ -190,7 +191,7 @@ static void test_watched(void **state)
 	assert_true(b->class->is_there(b));
 	assert_int_equal(poll(&p, 1, 0), 0);
 	(void)close(other);
-	fd = rtnl_open(&e);
+	fd = netlink_open(NETLINK_ROUTE, &e);
 	assert_int_equal(rtnl_delete(fd, if_nametoindex("vt0")), 0);
 	(void)close(fd);
 	assert_int_equal(poll(&p, 1, 10000), 1);
