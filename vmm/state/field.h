@@ -45,7 +45,7 @@ enum state_type {
 	STATE_U32 = 3,
 	STATE_U64 = 4,
 	STATE_BOOL = 5, /* one byte, 0 or 1 */
-	STATE_CHAR = 6, /* of a TEXT: UTF-8 */
+	STATE_CHAR = 6, /* of a TEXT: not NUL */
 	STATE_RECORD = 7,
 };
 
