@@ -27,7 +27,7 @@ static int capture_all_cpus(struct machine *m, struct saved_cpu *cpus, struct st
 	struct clock_state clock;
 	struct saved_host host;
 
-	if (saved_host_init(&host, &m->vm, cpus[0].vcpu, true, e) < 0 ||
+	if (saved_host_init(&host, &m->vm, cpus[0].vcpu, m->cpuid, true, e) < 0 ||
 	    clock_capture(&m->vm, &host, cpus, m->ncpus, &clock, e) < 0)
 		return -1;
 	state_put(out, STATE_KIND_CLOCK, 0, &clock);
@@ -185,7 +185,7 @@ static int apply_all_cpus(struct machine *m, struct saved_cpu *cpus, const struc
 	for (uint32_t i = 0; i < m->ncpus; i++)
 		if (state_get(in, STATE_KIND_VCPU, i, &cpus[i].state, e) < 0)
 			return -1;
-	if (saved_host_init(&host, &m->vm, cpus[0].vcpu, false, e) < 0 ||
+	if (saved_host_init(&host, &m->vm, cpus[0].vcpu, m->cpuid, false, e) < 0 ||
 	    state_get(in, STATE_KIND_CLOCK, 0, &clock, e) < 0 ||
 	    clock_apply(&m->vm, &host, cpus, m->ncpus, &clock,
 			how == MACHINE_CLOCK_ADVANCE ? clock_elapsed(&clock) : 0, e) < 0 ||

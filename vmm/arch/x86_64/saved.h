@@ -21,13 +21,14 @@
 struct saved_host {
 	size_t parts[KVM_PARTS]; /* sizes; 0: not there */
 	bool tsc_offset;
+	bool svm;                      /* AMD's way of running guests */
 	uint32_t msrs[STATE_MSRS_MAX]; /* none, where that was not asked for */
 	size_t nmsrs;
 };
 
-/* `msrs`: which there are, too; for capturing. */
+/* `cpuid` is any guest's of this host. `msrs`: which there are, too; for capturing. */
 V_MUST_CHECK int saved_host_init(struct saved_host *host, struct kvm_vm *vm, struct kvm_vcpu *vcpu,
-				 bool msrs, struct verr *e);
+				 const struct kvm_cpuid_table *cpuid, bool msrs, struct verr *e);
 
 /* --- CPUID --- */
 
@@ -83,5 +84,13 @@ V_MUST_CHECK int pit_apply(struct kvm_vm *vm, const struct pit_state *in, struct
 V_MUST_CHECK int vcpu_capture(struct saved_cpu *cpu, const struct saved_host *host, struct verr *e);
 V_MUST_CHECK int vcpu_apply(const struct saved_cpu *cpu, const struct saved_host *host,
 			    struct verr *e);
+
+/* --- what does not fit --- */
+
+typedef void saved_lack_fn(void *arg, const char *what);
+
+/* Each thing of `in` that vcpu_apply() would fail for, of parts and MSRs. The vCPU is spoilt. */
+void vcpu_check(struct kvm_vcpu *vcpu, const struct saved_host *host, const struct vcpu_state *in,
+		saved_lack_fn *lack, void *arg);
 
 #endif

@@ -5,12 +5,14 @@
 #include "vmm/arch/x86_64/saved.h"
 
 /* Intel SDM volume 4; AMD APM volume 2, appendix A. */
-#define MSR_TSC 0x10
 #define MSR_TSC_DEADLINE 0x6E0
-#define MSR_VMX_FIRST 0x480
-#define MSR_VMX_LAST 0x491
 #define MSR_MTRR_PHYS_FIRST 0x200
 #define MSR_MTRR_PHYS_LAST 0x20F
+
+/* The bit of a TSS's type. */
+#define SEGMENT_BUSY 0x2U
+
+#define SREGS_MAX MAX(sizeof(struct kvm_sregs), sizeof(struct kvm_sregs2))
 
 /* KVM has these, too, and lists them only on newer kernels. */
 static const uint32_t unlisted[] = {
@@ -34,11 +36,23 @@ static void add_msr(struct saved_host *h, uint32_t index)
 		h->msrs[h->nmsrs++] = index;
 }
 
-/* The TSC and its deadline go ways of their own; there is no VMX for the guest to ask about. */
+static const struct {
+	uint32_t first, last;
+	const char *why;
+} ignored[] = {
+	{0x10, 0x10, "the TSC, which goes its own way"},
+	{0x11, 0x12, "kvmclock's older numbers; the newer ones are the same registers"},
+	{0x480, 0x491, "what VMX can: the guest has none"},
+	{0x6E0, 0x6E0, "the TSC deadline, which goes its own way"},
+	{0x40000000, 0x400001FF, "Hyper-V's, which the guest is not offered; some are clocks"},
+};
+
 static bool matters(uint32_t index)
 {
-	return index != MSR_TSC && index != MSR_TSC_DEADLINE &&
-	       (index < MSR_VMX_FIRST || index > MSR_VMX_LAST);
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		if (index >= ignored[i].first && index <= ignored[i].last)
+			return false;
+	return true;
 }
 
 static int find_msrs(struct saved_host *h, struct kvm_vm *vm, struct verr *e)
@@ -56,8 +70,18 @@ static int find_msrs(struct saved_host *h, struct kvm_vm *vm, struct verr *e)
 	return n < 0 ? -1 : 0;
 }
 
-int saved_host_init(struct saved_host *h, struct kvm_vm *vm, struct kvm_vcpu *vcpu, bool msrs,
-		    struct verr *e)
+/* The first four letters of the vendors that have it: AuthenticAMD, HygonGenuine. */
+static bool has_svm(const struct kvm_cpuid_table *cpuid)
+{
+	for (uint32_t i = 0; i < cpuid->count; i++)
+		if (cpuid->entries[i].function == 0)
+			return memcmp(&cpuid->entries[i].ebx, "Auth", 4) == 0 ||
+			       memcmp(&cpuid->entries[i].ebx, "Hygo", 4) == 0;
+	return false;
+}
+
+int saved_host_init(struct saved_host *h, struct kvm_vm *vm, struct kvm_vcpu *vcpu,
+		    const struct kvm_cpuid_table *cpuid, bool msrs, struct verr *e)
 {
 	uint64_t offset;
 
@@ -67,6 +91,7 @@ int saved_host_init(struct saved_host *h, struct kvm_vm *vm, struct kvm_vcpu *vc
 	/* KVM_GET_FPU is a part of it. */
 	if (h->parts[KVM_PART_XSAVE] != 0)
 		h->parts[KVM_PART_FPU] = 0;
+	h->svm = has_svm(cpuid);
 	h->tsc_offset = kvm_vcpu_tsc_offset(vcpu, &offset);
 	return msrs ? find_msrs(h, vm, e) : 0;
 }
@@ -177,9 +202,9 @@ static int capture_msrs(struct kvm_vcpu *vcpu, const struct saved_host *h, struc
 static bool get_msr(struct kvm_vcpu *vcpu, uint32_t index, uint64_t *value)
 {
 	struct kvm_msr_entry entry = {.index = index};
-	struct verr ignored = VERR_INIT;
+	struct verr none = VERR_INIT;
 
-	if (kvm_vcpu_get_msrs(vcpu, &entry, 1, &ignored) != 1)
+	if (kvm_vcpu_get_msrs(vcpu, &entry, 1, &none) != 1)
 		return false;
 	*value = entry.data;
 	return true;
@@ -265,12 +290,45 @@ int vcpu_capture(struct saved_cpu *cpu, const struct saved_host *h, struct verr 
 }
 
 /* KVM_SET_SREGS2 where both have it: of a guest with PAE it knows more. */
+static enum kvm_part sregs_part(const struct saved_host *h, const struct vcpu_state *in)
+{
+	return in->sregs2_count > 0 && h->parts[KVM_PART_SREGS2] != 0 ? KVM_PART_SREGS2
+								      : KVM_PART_SREGS;
+}
+
+/*
+ * The type of the task register as the processor has it. AMD's does not say there that the segment
+ * is busy, and KVM adds that when it is asked (svm_get_segment()). Processors take it back either
+ * way, but one in software may deny the guest its I/O ports then; and Intel's want it.
+ */
+static int restore_task_type(struct kvm_vcpu *vcpu, enum kvm_part part, const uint8_t *saved,
+			     size_t size, struct verr *e)
+{
+	union {
+		struct kvm_sregs sregs; /* begins as the other does */
+		uint8_t bytes[SREGS_MAX];
+	} now = {.bytes = {0}};
+
+	_Static_assert(offsetof(struct kvm_sregs, tr) == offsetof(struct kvm_sregs2, tr), "tr");
+	memcpy(now.bytes, saved, size);
+	now.sregs.tr.type &= (uint8_t)~SEGMENT_BUSY;
+	if (kvm_vcpu_set_part(vcpu, part, now.bytes, e) < 0 ||
+	    kvm_vcpu_get_part(vcpu, part, size, now.bytes, e) < 0)
+		return -1;
+	return memcmp(now.bytes, saved, size) == 0 ? 0 : kvm_vcpu_set_part(vcpu, part, saved, e);
+}
+
 static int apply_sregs(struct kvm_vcpu *vcpu, const struct saved_host *h,
 		       const struct vcpu_state *in, struct verr *e)
 {
-	if (in->sregs2_count > 0 && h->parts[KVM_PART_SREGS2] != 0)
-		return apply_part(vcpu, h, KVM_PART_SREGS2, in, e);
-	return apply_part(vcpu, h, KVM_PART_SREGS, in, e);
+	enum kvm_part part = sregs_part(h, in);
+
+	if (apply_part(vcpu, h, part, in, e) < 0)
+		return -1;
+	if (!h->svm)
+		return 0;
+	return restore_task_type(vcpu, part, (const uint8_t *)in + place_of(part)->at,
+				 h->parts[part], e);
 }
 
 static int apply_mp_state(struct kvm_vcpu *vcpu, const struct saved_host *h,
