@@ -309,6 +309,59 @@ bool i8042_ctrl_alt_del(struct i8042 *k)
 	return sent;
 }
 
+/* --- saved state --- */
+
+static void capture_latch(const struct latch *l, uint8_t *out, uint32_t *count)
+{
+	*out = l->byte;
+	*count = l->full;
+}
+
+void i8042_capture(struct i8042 *k, struct i8042_state *out)
+{
+	(void)pthread_mutex_lock(&k->lock);
+	*out = (struct i8042_state){.ctr = k->ctr,
+				    .output = k->output,
+				    .command = k->command,
+				    .last_was_command = k->last_was_command,
+				    .releasing = k->releasing,
+				    .last_read = k->last_read,
+				    .keyboard_count = 1};
+	capture_latch(&k->reply, out->reply, &out->reply_count);
+	capture_latch(&k->key, out->key, &out->key_count);
+	keyboard_capture(&k->keyboard, &out->keyboard[0]);
+	(void)pthread_mutex_unlock(&k->lock);
+}
+
+static bool takes_argument(uint8_t command)
+{
+	return (command >= CMD_WRITE_CTR && command <= CMD_WRITE_RAM_LAST) ||
+	       (command >= CMD_WRITE_OUTPUT && command <= CMD_AUX_WRITE);
+}
+
+int i8042_apply(struct i8042 *k, const struct i8042_state *in, struct verr *e)
+{
+	bool possible = (in->command == 0 || takes_argument(in->command)) &&
+			!(in->output & ~OUTPUT_KEPT) && in->keyboard_count == 1;
+
+	(void)pthread_mutex_lock(&k->lock);
+	if (!possible || !keyboard_apply(&k->keyboard, &in->keyboard[0])) {
+		(void)pthread_mutex_unlock(&k->lock);
+		return verr_corrupt(e, "the i8042 is in a state that it cannot be in");
+	}
+	k->ctr = in->ctr;
+	k->output = in->output;
+	k->command = in->command;
+	k->last_was_command = in->last_was_command;
+	k->releasing = in->releasing;
+	k->last_read = in->last_read;
+	k->reply = (struct latch){.byte = in->reply[0], .full = in->reply_count == 1};
+	k->key = (struct latch){.byte = in->key[0], .full = in->key_count == 1};
+	k->unseen = buffer_full(k);
+	finish_access(k);
+	return 0;
+}
+
 int i8042_new(const struct i8042_options *options, struct i8042 **out, struct verr *e)
 {
 	struct i8042 *k = calloc(1, sizeof(*k));

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/verr.h"
 #include "vmm/devices/pio.h"
+#include "vmm/state/lists.h"
 
 struct i8042;
 
@@ -36,6 +37,10 @@ extern const struct pio_ops i8042_command_pio;
  * not enabled its keyboard (no driver, or not yet) or has not read what was sent before.
  */
 bool i8042_ctrl_alt_del(struct i8042 *kbd);
+
+/* While no vCPU runs. A byte that is there after i8042_apply() gives an edge, anew if it has. */
+void i8042_capture(struct i8042 *kbd, struct i8042_state *out);
+V_MUST_CHECK int i8042_apply(struct i8042 *kbd, const struct i8042_state *in, struct verr *e);
 
 /* Counters: bytes to the guest, interrupts, bytes dropped, resets asked for. Borrowed. */
 struct metric_group i8042_metrics(const struct i8042 *kbd);

@@ -148,3 +148,32 @@ bool keyboard_ctrl_alt_del(struct keyboard *k)
 
 	return !k->silent && send(k, keys, sizeof(keys));
 }
+
+static bool takes_argument(uint8_t command)
+{
+	return command == CMD_LEDS || command == CMD_RATE || command == CMD_SCANCODE_SET;
+}
+
+void keyboard_capture(const struct keyboard *k, struct keyboard_state *out)
+{
+	*out = (struct keyboard_state){.silent = k->silent,
+				       .command = k->command,
+				       .last_sent = k->last_sent,
+				       .queue_count = k->count};
+	for (unsigned i = 0; i < k->count; i++)
+		out->queue[i] = k->queue[(k->head + i) % KEYBOARD_QUEUE];
+}
+
+bool keyboard_apply(struct keyboard *k, const struct keyboard_state *in)
+{
+	_Static_assert(sizeof(in->queue) == KEYBOARD_QUEUE, "the queue fits");
+	if (in->command != 0 && !takes_argument(in->command))
+		return false;
+	*k = (struct keyboard){.silent = in->silent,
+			       .command = in->command,
+			       .last_sent = in->last_sent,
+			       .count = in->queue_count};
+	for (unsigned i = 0; i < k->count; i++)
+		k->queue[i] = in->queue[i];
+	return true;
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "vmm/state/lists.h"
 
 #define KEYBOARD_QUEUE 16
 #define KEYBOARD_RELEASE 0xf0 /* set 2: the key of the next byte went up */
@@ -36,6 +37,10 @@ V_MUST_CHECK bool keyboard_take(struct keyboard *kbd, uint8_t *byte);
 
 /* Press and release Ctrl-Alt-Del; false: told not to scan, or too much is still unread. */
 V_MUST_CHECK bool keyboard_ctrl_alt_del(struct keyboard *kbd);
+
+/* False, with nothing changed: no keyboard is ever in that state. */
+void keyboard_capture(const struct keyboard *kbd, struct keyboard_state *out);
+V_MUST_CHECK bool keyboard_apply(struct keyboard *kbd, const struct keyboard_state *in);
 
 /*
  * The controller's translation of a byte to set 1, for all bytes that this keyboard sends but

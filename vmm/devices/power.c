@@ -71,3 +71,16 @@ struct power *power_free(struct power *p)
 	free(p);
 	return NULL;
 }
+
+void power_capture(const struct power *p, struct power_state *out)
+{
+	*out = (struct power_state){.sleep_type = atomic_load(&p->sleep_type)};
+}
+
+int power_apply(struct power *p, const struct power_state *in, struct verr *e)
+{
+	if (in->sleep_type & ~SLEEP_TYPE_MASK)
+		return verr_corrupt(e, "the sleep control register is as it cannot be");
+	atomic_store(&p->sleep_type, in->sleep_type);
+	return 0;
+}

@@ -9,6 +9,7 @@
 #include "base/verr.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/devices/pio.h"
+#include "vmm/state/lists.h"
 
 /* One device from LAYOUT_PORT_SLEEP_CONTROL to LAYOUT_PORT_RESET. */
 #define POWER_PORTS (LAYOUT_PORT_RESET - LAYOUT_PORT_SLEEP_CONTROL + 1)
@@ -26,5 +27,8 @@ V_MUST_CHECK int power_new(const struct power_options *options, struct power **o
 struct power *power_free(struct power *power); /* accepts NULL, returns NULL */
 
 extern const struct pio_ops power_pio; /* device: struct power */
+
+void power_capture(const struct power *power, struct power_state *out);
+V_MUST_CHECK int power_apply(struct power *power, const struct power_state *in, struct verr *e);
 
 #endif

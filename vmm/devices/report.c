@@ -75,3 +75,14 @@ uint64_t report_mark_ns(const struct report *r, enum volt_mark mark)
 		return 0;
 	return atomic_load(&r->marks[mark]);
 }
+
+void report_capture(const struct report *r, struct report_state *out)
+{
+	*out = (struct report_state){0};
+	out->status_count = report_status(r, &out->status[0]);
+}
+
+void report_apply(struct report *r, const struct report_state *in)
+{
+	atomic_store(&r->status, in->status_count == 1 ? in->status[0] : STATUS_NONE);
+}

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -435,6 +436,62 @@ size_t serial_receive(struct serial *s, const uint8_t *bytes, size_t len)
 	send_edges(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	return n;
+}
+
+/* --- saved state --- */
+
+void serial_capture(struct serial *s, struct serial_state *out)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	*out = (struct serial_state){.ier = s->ier,
+				     .fcr = s->fcr,
+				     .lcr = s->lcr,
+				     .mcr = s->mcr,
+				     .msr = s->msr,
+				     .scr = s->scr,
+				     .divisor = {s->divisor[0], s->divisor[1]},
+				     .received_count = s->count,
+				     .overrun = s->overrun,
+				     .thr_emptied = s->thr_emptied,
+				     .polls = (uint8_t)s->polls};
+	for (unsigned i = 0; i < s->count; i++)
+		out->received[i] = s->fifo[(s->head + i) % FIFO_SIZE];
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Only what registers can be written to be, and what fits. */
+static bool is_possible(const struct serial_state *in)
+{
+	unsigned size = in->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
+
+	return !(in->ier & ~IER_ALL) && !(in->fcr & ~FCR_KEPT) &&
+	       (in->fcr == 0 || in->fcr & FCR_ENABLE) && !(in->mcr & ~MCR_ALL) &&
+	       (in->msr & ~MSR_DELTAS) == modem_inputs(in->mcr) && in->received_count <= size &&
+	       in->polls <= POLLS_TO_LISTEN;
+}
+
+int serial_apply(struct serial *s, const struct serial_state *in, struct verr *e)
+{
+	_Static_assert(sizeof(in->received) == FIFO_SIZE, "the FIFO fits");
+	if (!is_possible(in))
+		return verr_corrupt(e, "the serial line is in a state that it cannot be in");
+	(void)pthread_mutex_lock(&s->lock);
+	s->ier = in->ier;
+	s->fcr = in->fcr;
+	s->lcr = in->lcr;
+	s->mcr = in->mcr;
+	s->msr = in->msr;
+	s->scr = in->scr;
+	memcpy(s->divisor, in->divisor, sizeof(s->divisor));
+	fifo_clear(s);
+	for (uint32_t i = 0; i < in->received_count; i++)
+		fifo_put(s, in->received[i]);
+	s->overrun = in->overrun;
+	s->thr_emptied = in->thr_emptied;
+	s->polls = in->polls;
+	s->causes = 0;
+	finish_access(s);
+	return 0;
 }
 
 struct metric_group serial_metrics(const struct serial *s)

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/verr.h"
 #include "vmm/devices/pio.h"
+#include "vmm/state/lists.h"
 
 #define SERIAL_PORTS 8
 
@@ -46,6 +47,11 @@ size_t serial_room(struct serial *serial);
 
 /* Input for the guest: as many of `len` bytes as fit; returns how many. Any thread. */
 size_t serial_receive(struct serial *serial, const uint8_t *bytes, size_t len);
+
+/* While no vCPU runs. What is pending after serial_apply() gives an edge, anew if it has had one.
+ */
+void serial_capture(struct serial *serial, struct serial_state *out);
+V_MUST_CHECK int serial_apply(struct serial *serial, const struct serial_state *in, struct verr *e);
 
 /* Counters: bytes out, bytes in, interrupts, overruns. Borrowed. */
 struct metric_group serial_metrics(const struct serial *serial);

@@ -3,24 +3,13 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "base/own.h"
+#include "vmm/kvm/kvm_priv.h"
 
 /* The kernel's, which KVM_COALESCED_MMIO_MAX is made from. */
 #define PAGE_SIZE 4096
-
-static int kvm_ioctl(struct kvm *kvm, int fd, unsigned long request, uintptr_t arg)
-{
-	counter_add(&kvm->ioctls, 1);
-	return ioctl(fd, request, arg);
-}
-
-static int call_ptr(struct kvm *kvm, int fd, unsigned long request, const void *arg)
-{
-	return kvm_ioctl(kvm, fd, request, (uintptr_t)arg);
-}
 
 static int open_fault(struct verr *e)
 {
@@ -275,19 +264,17 @@ bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa)
 	return true;
 }
 
-#define MSRS_MAX 64
-
 int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries, size_t count,
 		      struct verr *e)
 {
 	struct { /* struct kvm_msrs with its entries */
 		uint32_t count, padding;
-		struct kvm_msr_entry entries[MSRS_MAX];
+		struct kvm_msr_entry entries[KVM_MSRS_MAX];
 	} msrs = {.count = (uint32_t)count};
 	int n;
 
-	if (count > MSRS_MAX)
-		return verr_host(e, "KVM_SET_MSRS: %zu entries, at most %d", count, MSRS_MAX);
+	if (count > KVM_MSRS_MAX)
+		return verr_host(e, "KVM_SET_MSRS: %zu entries, at most %d", count, KVM_MSRS_MAX);
 	memcpy(msrs.entries, entries, count * sizeof(entries[0]));
 	n = call_ptr(vcpu->kvm, vcpu->fd, KVM_SET_MSRS, &msrs);
 	if (n < 0)

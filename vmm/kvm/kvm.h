@@ -60,6 +60,12 @@ _Static_assert(offsetof(struct kvm_cpuid_table, entries) == sizeof(struct kvm_cp
 V_MUST_CHECK int kvm_supported_cpuid(struct kvm *kvm, struct kvm_cpuid_table *table,
 				     struct verr *e);
 
+/*
+ * KVM_GET_MSR_INDEX_LIST: the MSRs that hold a guest's state on this host, at most `room`; returns
+ * how many, or -1.
+ */
+V_MUST_CHECK int kvm_msr_indices(struct kvm *kvm, uint32_t *indices, size_t room, struct verr *e);
+
 /* --- VM --- */
 
 V_MUST_CHECK int kvm_vm_create(struct kvm *kvm, struct kvm_vm *vm, struct verr *e);
@@ -83,6 +89,17 @@ V_MUST_CHECK int kvm_vm_get_ioapic(struct kvm_vm *vm, struct kvm_ioapic_state *i
 
 /* KVM_CREATE_PIT2, with the speaker port answered by KVM. */
 V_MUST_CHECK int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e);
+
+/* What a machine consists of besides its vCPUs, as the kernel writes it down; for saving. */
+V_MUST_CHECK int kvm_vm_get_irqchip(struct kvm_vm *vm, struct kvm_irqchip *chip, struct verr *e);
+V_MUST_CHECK int kvm_vm_set_irqchip(struct kvm_vm *vm, const struct kvm_irqchip *chip,
+				    struct verr *e);
+V_MUST_CHECK int kvm_vm_get_pit(struct kvm_vm *vm, struct kvm_pit_state2 *pit, struct verr *e);
+V_MUST_CHECK int kvm_vm_set_pit(struct kvm_vm *vm, const struct kvm_pit_state2 *pit,
+				struct verr *e);
+V_MUST_CHECK int kvm_vm_get_clock(struct kvm_vm *vm, struct kvm_clock_data *clock, struct verr *e);
+V_MUST_CHECK int kvm_vm_set_clock(struct kvm_vm *vm, const struct kvm_clock_data *clock,
+				  struct verr *e);
 
 /* KVM_IRQFD: writing `eventfd` raises `gsi`. */
 V_MUST_CHECK int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e);
@@ -135,12 +152,65 @@ bool kvm_coalesced_next(struct kvm_coalesced_mmio_ring *ring, struct kvm_coalesc
 /* KVM_TRANSLATE: the guest physical address of a linear one; false when it is not mapped. */
 bool kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 
+/* The most that one call reads or sets. */
+#define KVM_MSRS_MAX 64
+
 /*
  * KVM_SET_MSRS: how many of `count` were set, in order; the one after them is the one KVM refused.
  * That is data for the caller's policy, not a fault; -1 is.
  */
 V_MUST_CHECK int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *entries,
 				   size_t count, struct verr *e);
+
+/*
+ * KVM_GET_MSRS: how many of `count` were read into their `data`, in order; the one after them is
+ * the one KVM refused. -1 is a fault.
+ */
+V_MUST_CHECK int kvm_vcpu_get_msrs(struct kvm_vcpu *vcpu, struct kvm_msr_entry *entries,
+				   size_t count, struct verr *e);
+
+/*
+ * A part of a vCPU's state, as the kernel lays it out: KVM's structure, kvm_part_size() bytes. The
+ * vCPU is not in the guest.
+ */
+enum kvm_part {
+	KVM_PART_REGS,
+	KVM_PART_SREGS,
+	KVM_PART_SREGS2,
+	KVM_PART_FPU,
+	KVM_PART_XSAVE,
+	KVM_PART_XCRS,
+	KVM_PART_DEBUGREGS,
+	KVM_PART_LAPIC,
+	KVM_PART_EVENTS,
+	KVM_PART_MP_STATE,
+	KVM_PARTS,
+};
+
+/* Bytes of a part on this host; 0: it has none. Of XSAVE more than 4096 where guests may have more.
+ */
+size_t kvm_part_size(struct kvm_vm *vm, enum kvm_part part);
+
+/* "XSAVE": for messages. */
+const char *kvm_part_name(enum kvm_part part);
+
+V_MUST_CHECK int kvm_vcpu_get_part(struct kvm_vcpu *vcpu, enum kvm_part part, size_t size,
+				   void *state, struct verr *e);
+V_MUST_CHECK int kvm_vcpu_set_part(struct kvm_vcpu *vcpu, enum kvm_part part, const void *state,
+				   struct verr *e);
+
+/* KVM_GET_TSC_KHZ: 0 where KVM does not tell. */
+uint32_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu);
+
+/* KVM_SET_TSC_KHZ: false where this host's processor cannot. */
+V_MUST_CHECK bool kvm_vcpu_set_tsc_khz(struct kvm_vcpu *vcpu, uint32_t khz);
+
+/*
+ * How far the guest's TSC is ahead of the host's (KVM_VCPU_TSC_OFFSET). False: this KVM (before
+ * Linux 5.16) does not have that.
+ */
+V_MUST_CHECK bool kvm_vcpu_tsc_offset(struct kvm_vcpu *vcpu, uint64_t *offset);
+V_MUST_CHECK bool kvm_vcpu_set_tsc_offset(struct kvm_vcpu *vcpu, uint64_t offset);
 
 /*
  * KVM_KVMCLOCK_CTRL: tell a guest that uses kvmclock that it was stopped, so that its watchdogs do

@@ -74,6 +74,13 @@ int machine_arm(struct machine *m, struct verr *e)
 	return 0;
 }
 
+static void go_on(struct machine *m)
+{
+	for (size_t i = 0; i < m->nvirtio; i++)
+		vdev_resume(m->virtio[i].dev);
+	vcpus_resume(m);
+}
+
 int machine_run(struct machine *m, struct verr *e)
 {
 	if (console_pty_name(m->console) != NULL)
@@ -83,6 +90,8 @@ int machine_run(struct machine *m, struct verr *e)
 	if (m->sandbox != NULL)
 		sandbox_log(m->sandbox);
 	m->started = true;
+	if (m->goes_on)
+		go_on(m);
 	vcpus_release(m);
 	tell(m, MACHINE_EVENT_STARTED, NULL);
 	if (loop_run(m->loop, e) < 0)
@@ -112,9 +121,7 @@ int machine_pause(struct machine *m, struct verr *e)
 
 static void resume(struct machine *m)
 {
-	for (size_t i = 0; i < m->nvirtio; i++)
-		vdev_resume(m->virtio[i].dev);
-	vcpus_resume(m);
+	go_on(m);
 	log_info(LOG_MACHINE, "resumed");
 	tell(m, MACHINE_EVENT_RESUMED, NULL);
 }

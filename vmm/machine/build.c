@@ -113,7 +113,8 @@ static int create_vm(struct machine *m, struct verr *e)
 	    kvm_vm_create(&m->kvm, &m->vm, e) < 0 || register_memory(m, e) < 0 ||
 	    kvm_vm_set_tss(&m->vm, LAYOUT_KVM_TSS, e) < 0 || kvm_vm_create_irqchip(&m->vm, e) < 0)
 		return -1;
-	if (wants_pit(c) && kvm_vm_create_pit(&m->vm, e) < 0)
+	m->has_pit = wants_pit(c);
+	if (m->has_pit && kvm_vm_create_pit(&m->vm, e) < 0)
 		return -1;
 	return vcpus_create(m, e);
 }

@@ -75,6 +75,8 @@ struct machine {
 	struct mem *mem;
 	struct vcpu *vcpus;
 	uint32_t ncpus;
+	struct kvm_cpuid_table *cpuid; /* as vCPU 0 has it */
+	bool has_pit;
 
 	struct platform_device platform_devices[PLATFORM_DEVICES_MAX];
 	struct platform platform;
@@ -128,6 +130,7 @@ struct machine {
 	struct loop_source stop_timer, panic_timer, trouble_timer;
 	struct machine_listener listener; /* fn: NULL without one */
 	bool stopping;                    /* the guest has been asked */
+	bool goes_on;                     /* it has another's state, and does not stay paused */
 	bool started;
 
 	struct timeline timeline;
@@ -194,6 +197,9 @@ void *vcpu_main(void *vcpu);
 
 /* action.c, to whoever listens; the machine's loop */
 void tell(struct machine *m, enum machine_event event, const char *device);
+
+/* virtio.c: what the guest has acknowledged without an exit */
+void virtio_take_acks(struct machine *m);
 
 /* virtio.c: tell of the trouble that devices have had */
 void virtio_tell_trouble(struct machine *m);

@@ -11,6 +11,7 @@
 #ifndef VOLT_VMM_MACHINE_MACHINE_H
 #define VOLT_VMM_MACHINE_MACHINE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/loop.h"
@@ -20,6 +21,8 @@
 struct machine;
 struct sandbox;
 struct console;
+struct state_reader;
+struct state_writer;
 
 /* Why a machine ended; the first cause counts. */
 enum machine_end {
@@ -90,6 +93,29 @@ void machine_ctrl_alt_del(struct machine *machine);
  */
 V_MUST_CHECK int machine_pause(struct machine *machine, struct verr *e);
 V_MUST_CHECK int machine_resume(struct machine *machine, struct verr *e);
+
+/*
+ * Write the state of a paused machine, all but guest memory and what is on its disks: the sections
+ * from VM on of vmm/state/lists.h. The machine's loop; nothing changes. A fault: not paused,
+ * or the host would not tell.
+ */
+V_MUST_CHECK int machine_capture(struct machine *machine, struct state_writer *out, struct verr *e);
+
+/* What the guest's clocks say when it goes on. */
+enum machine_clock {
+	MACHINE_CLOCK_ADVANCE, /* the time has passed since the state was taken */
+	MACHINE_CLOCK_FREEZE,  /* no time has passed */
+};
+
+/*
+ * In place of a kernel: give a machine that is built, with devices connected and guest memory as it
+ * was, the state that another had. It is checked as if the guest had written it. The machine is
+ * paused then: machine_run() lets it go on, unless `paused`, when machine_resume() does. Before
+ * machine_run(). After a fault, which names what does not fit or what this host lacks, the machine
+ * can only be freed.
+ */
+V_MUST_CHECK int machine_apply(struct machine *machine, const struct state_reader *in,
+			       enum machine_clock clock, bool paused, struct verr *e);
 
 /*
  * Change what is live of the disk or NIC that `old`, an object of the machine's configuration,

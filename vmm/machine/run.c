@@ -142,11 +142,24 @@ static void wait_for_release(struct machine *m)
 	(void)pthread_mutex_unlock(&m->park_lock);
 }
 
+/*
+ * KVM ends the access that the guest has left for only when it is entered again (api.rst,
+ * KVM_EXIT_IO): until then registers are those of before. With immediate_exit set that is all it
+ * does.
+ */
+static void finish_access(struct vcpu *v)
+{
+	__atomic_store_n(&v->kvm.run->immediate_exit, 1, __ATOMIC_RELEASE);
+	while (kvm_vcpu_run(&v->kvm) == KVM_RUN_EXIT)
+		handle_exit(v);
+}
+
 /* Stand still for as long as the machine is paused, and be able to enter the guest again. */
 static void stand_still(struct vcpu *v)
 {
 	struct machine *m = v->machine;
 
+	finish_access(v);
 	(void)pthread_mutex_lock(&m->park_lock);
 	m->stopped++;
 	(void)pthread_cond_signal(&m->stopped_cond);

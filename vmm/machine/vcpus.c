@@ -46,7 +46,6 @@ static int create_one(struct machine *m, uint32_t id, struct kvm_cpuid_table *cp
 
 int vcpus_create(struct machine *m, struct verr *e)
 {
-	struct kvm_cpuid_table cpuid;
 	struct cpuid_change changes[CPUID_CHANGES_MAX];
 	int nchanges = cpuid_parse(m->config->cpuid, changes, e);
 	struct cpuid_facts facts = {.cpus = m->config->cpus,
@@ -58,16 +57,18 @@ int vcpus_create(struct machine *m, struct verr *e)
 	if (nchanges < 0)
 		return -1;
 	m->vcpus = calloc(facts.cpus, sizeof(*m->vcpus));
-	if (m->vcpus == NULL)
+	m->cpuid = malloc(sizeof(*m->cpuid));
+	if (m->vcpus == NULL || m->cpuid == NULL)
 		return verr_host(e, "out of memory");
 	for (uint32_t id = 0; id < facts.cpus; id++)
 		m->vcpus[id] = (struct vcpu){.machine = m, .id = id, .kvm = {.fd = -1}};
 	m->ncpus = facts.cpus;
-	if (kvm_supported_cpuid(&m->kvm, &cpuid, e) < 0 || cpuid_filter(&cpuid, &facts, e) < 0)
+	if (kvm_supported_cpuid(&m->kvm, m->cpuid, e) < 0 || cpuid_filter(m->cpuid, &facts, e) < 0)
 		return -1;
 	for (uint32_t id = 0; id < m->ncpus; id++)
-		if (create_one(m, id, &cpuid, e) < 0)
+		if (create_one(m, id, m->cpuid, e) < 0)
 			return -1;
+	cpuid_for_vcpu(m->cpuid, 0);
 	return 0;
 }
 
@@ -148,6 +149,8 @@ void vcpus_free(struct machine *m)
 	for (uint32_t id = 0; id < m->ncpus; id++)
 		kvm_vcpu_close(&m->vcpus[id].kvm);
 	free(m->vcpus);
+	free(m->cpuid);
 	m->vcpus = NULL;
+	m->cpuid = NULL;
 	m->ncpus = 0;
 }

@@ -236,7 +236,7 @@ static bool access_window(struct machine *m, uint64_t gpa, uint8_t *data, uint32
 }
 
 /* What the guest has acknowledged without an exit: before anything that it does afterwards. */
-static void take_acks(struct machine *m)
+void virtio_take_acks(struct machine *m)
 {
 	struct kvm_coalesced_mmio write;
 
@@ -251,7 +251,7 @@ static void take_acks(struct machine *m)
 
 bool virtio_access(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool is_write)
 {
-	take_acks(m);
+	virtio_take_acks(m);
 	return access_window(m, gpa, data, len, is_write);
 }
 

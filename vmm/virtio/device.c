@@ -110,11 +110,16 @@ void vqueue_kick(const struct vqueue *vq)
 	signal_eventfd(vq->kick);
 }
 
+void vdev_interrupt(struct vdev *dev)
+{
+	counter_add(&dev->counters.interrupts, 1);
+	signal_eventfd(dev->irq);
+}
+
 static void interrupt_config(struct vdev *dev)
 {
 	atomic_store(&dev->interrupt, VIRTIO_MMIO_INT_CONFIG); /* not seen */
-	counter_add(&dev->counters.interrupts, 1);
-	signal_eventfd(dev->irq);
+	vdev_interrupt(dev);
 }
 
 void vqueue_broken(struct vqueue *vq, const char *what)

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "vmm/state/lists.h"
 #include "vmm/virtio/queue.h"
 
 struct vdev;
@@ -75,6 +76,16 @@ struct vdev_class {
 	 * notify() picks up the work. The machine's loop, vqueue.lock held throughout.
 	 */
 	void (*pause)(struct vqueue *vq);
+
+	/* Chains that a paused queue has taken and would give to the next one who serves it. */
+	uint16_t (*holds)(const struct vqueue *vq);
+
+	/*
+	 * The device goes on as one that was saved: does what that one told its driver hold here?
+	 * What can be made up for (configuration space, what is offered) is; a fault names what
+	 * cannot. NULL: the configuration space must be the same. No queue runs. vdev.lock is held.
+	 */
+	int (*adopt)(struct vdev *dev, const struct virtio_state *saved, struct verr *e);
 
 	/* The driver has written to the configuration space. vdev.lock is held. */
 	void (*config_write)(struct vdev *dev, uint32_t offset, const void *data, uint32_t len);
@@ -179,6 +190,10 @@ void vdev_trouble(struct vdev *dev, enum vdev_trouble trouble);
  */
 void vdev_pause(struct vdev *dev);
 void vdev_resume(struct vdev *dev);
+
+/* Interrupt the driver, whatever it has asked for: it finds that there was nothing, or something.
+ */
+void vdev_interrupt(struct vdev *dev);
 
 extern const struct metric_row vdev_metric_rows[];
 extern const size_t vdev_metric_count;

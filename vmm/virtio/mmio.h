@@ -42,6 +42,19 @@ void virtio_mmio_read(struct virtio_mmio *t, uint32_t offset, uint8_t *data, uin
 void virtio_mmio_write(struct virtio_mmio *t, uint32_t offset, const uint8_t *data, uint32_t len);
 
 /*
+ * What the driver has set up, and where its queues are; of a paused device, while no vCPU runs.
+ */
+void virtio_mmio_capture(struct virtio_mmio *t, struct virtio_state *out);
+
+/*
+ * Go on as the device that was saved, in place of a driver's set-up: a fault where no driver could
+ * have brought it there, or this device is another. It is paused then, and vdev_resume() starts its
+ * queues where they were; and the driver is interrupted, for it may have been about to be.
+ */
+V_MUST_CHECK int virtio_mmio_apply(struct virtio_mmio *t, const struct virtio_state *in,
+				   struct verr *e);
+
+/*
  * As when the driver writes 0 to Status: every queue is drained and stopped, all that was
  * negotiated is forgotten. Any thread.
  */

@@ -62,6 +62,12 @@ static void store_u16(uint16_t *p, uint16_t value)
 	__atomic_store_n(p, value, __ATOMIC_RELAXED);
 }
 
+void queue_take_back(struct queue *q, uint16_t next_avail)
+{
+	q->next_avail = next_avail;
+	q->next_used = q->asked_used = load_u16(&q->used->idx);
+}
+
 /* After the rings' entries: used_event in the available ring, avail_event in the used one. */
 static const uint16_t *used_event(const struct queue *q)
 {

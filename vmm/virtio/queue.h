@@ -66,6 +66,9 @@ V_MUST_CHECK bool queue_start(struct queue *q, const struct mem *mem,
 			      const struct queue_setup *setup, uint64_t features);
 void queue_stop(struct queue *q);
 
+/* Go on where another has stopped that served it meanwhile; what it put is in guest memory. */
+void queue_take_back(struct queue *q, uint16_t next_avail);
+
 /* The next chain that the driver has made available, its buffers as host addresses. */
 V_MUST_CHECK enum chain_result queue_next(struct queue *q, struct chain *chain);
 

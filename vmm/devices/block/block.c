@@ -11,6 +11,7 @@
 #include "base/bucket.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "vmm/devices/block/counters.h"
 #include "vmm/devices/block/engines.h"
 #include "vmm/devices/block/offer.h"
 #include "vmm/devices/block/request.h"
@@ -20,33 +21,6 @@
 
 /* Chains taken in one turn. */
 #define BLOCK_TURN 256
-
-/* What is behind it in struct virtio_blk_config came later. */
-#define BLOCK_CONFIG_LEN (offsetof(struct virtio_blk_config, unused1) + 3)
-
-struct block_counters {
-	counter reads, writes, flushes, discards, zeroes, others;
-	counter read_bytes, written_bytes;
-	counter errors, throttled;
-};
-
-#define ROW(field, text)                                                                       \
-	{                                                                                      \
-		.name = #field, .help = text, .offset = offsetof(struct block_counters, field) \
-	}
-
-static const struct metric_row rows[] = {
-	ROW(reads, "read requests"),
-	ROW(writes, "write requests"),
-	ROW(flushes, "flush requests"),
-	ROW(discards, "discard requests"),
-	ROW(zeroes, "write-zeroes requests"),
-	ROW(others, "other requests, refused ones among them"),
-	ROW(read_bytes, "bytes read"),
-	ROW(written_bytes, "bytes written"),
-	ROW(errors, "requests answered with an error"),
-	ROW(throttled, "times the rate limit made a queue wait"),
-};
 
 /* One request, free or in flight. */
 struct slot {
@@ -154,35 +128,12 @@ static void on_done(void *arg, struct disk_io *io)
 
 /* --- requests --- */
 
-static void count(struct block_counters *c, const struct disk_io *io)
-{
-	switch (io->op) {
-	case DISK_READ:
-		counter_add(&c->reads, 1);
-		counter_add(&c->read_bytes, io->len);
-		break;
-	case DISK_WRITE:
-		counter_add(&c->writes, 1);
-		counter_add(&c->written_bytes, io->len);
-		break;
-	case DISK_FLUSH:
-		counter_add(&c->flushes, 1);
-		break;
-	case DISK_DISCARD:
-		counter_add(&c->discards, 1);
-		break;
-	case DISK_WRITE_ZEROES:
-		counter_add(&c->zeroes, 1);
-		break;
-	}
-}
-
 static void start_io(struct block_queue *q, struct slot *slot)
 {
 	struct block *b = q->block;
 	struct disk_io *io = &slot->request.io;
 
-	count(&b->counters, io);
+	block_count(&b->counters, io);
 	io->durable = io->op == DISK_WRITE && b->durable_writes;
 	if (io->op == DISK_FLUSH && (b->unsafe || b->medium->readonly))
 		answer(q, slot, VIRTIO_BLK_S_OK, 0);
@@ -366,6 +317,16 @@ static void drain(struct vqueue *vq)
 	disk_engine_drain(block_of(vq)->queues[vq->index].engine);
 }
 
+static int adopt(struct vdev *dev, const struct virtio_state *saved, struct verr *e)
+{
+	struct block *b = (struct block *)dev;
+
+	if (offer_adopt(b->medium, saved, &b->config, &b->dev.offered, e) < 0)
+		return verr_note(e, "disk %s", b->name);
+	b->limits.readonly = b->medium->readonly || saved->features >> VIRTIO_BLK_F_RO & 1;
+	return 0;
+}
+
 static const struct vdev_class block_class = {
 	.name = "block",
 	.virtio_id = VIRTIO_ID_BLOCK,
@@ -373,6 +334,7 @@ static const struct vdev_class block_class = {
 	.notify = notify,
 	.drain = drain,
 	.pause = drain,
+	.adopt = adopt,
 };
 
 /* --- making one --- */
@@ -438,7 +400,7 @@ static int build(struct block *b, const struct block_options *o, struct verr *e)
 	b->dev.class = &block_class;
 	b->dev.offered = offer_features(b->medium, o->queues);
 	b->dev.config = (uint8_t *)&b->config;
-	b->dev.config_len = BLOCK_CONFIG_LEN;
+	b->dev.config_len = OFFER_CONFIG_LEN;
 	if (vdev_init(&b->dev, o->queues, o->loops, o->nloops, e) < 0)
 		return -1;
 	b->queues = calloc(o->queues, sizeof(*b->queues));
@@ -590,6 +552,8 @@ const char *block_image(const struct block *b)
 
 struct metric_group block_metrics(const struct block *b)
 {
-	return (struct metric_group){
-		.name = "block", .rows = rows, .count = ARRAY_LEN(rows), .base = &b->counters};
+	return (struct metric_group){.name = "block",
+				     .rows = block_metric_rows,
+				     .count = block_metric_count,
+				     .base = &b->counters};
 }

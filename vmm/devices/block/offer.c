@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/devices/block/offer.h"
 
+#include <string.h>
+
 #include "vmm/devices/block/request.h"
 #include "vmm/virtio/device.h"
 
@@ -52,4 +54,24 @@ uint64_t offer_features(const struct disk_medium *m, uint16_t queues)
 	if (m->write_zeroes)
 		f |= 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
 	return f;
+}
+
+int offer_adopt(const struct disk_medium *medium, const struct virtio_state *saved,
+		struct virtio_blk_config *config, uint64_t *features, struct verr *e)
+{
+	const uint64_t kept = 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES |
+			      1ULL << VIRTIO_BLK_F_RO;
+	bool written = saved->features != 0 && !(saved->features >> VIRTIO_BLK_F_RO & 1);
+	struct virtio_blk_config before = {0};
+
+	memcpy(&before, saved->config, OFFER_CONFIG_LEN);
+	if (before.capacity != config->capacity)
+		return verr_invalid(e, "it has %llu sectors, and had %llu when it was saved",
+				    (unsigned long long)config->capacity,
+				    (unsigned long long)before.capacity);
+	if (medium->readonly && written)
+		return verr_invalid(e, "it is read-only, and was not when it was saved");
+	*features |= saved->features & kept;
+	*config = before;
+	return 0;
 }

@@ -257,7 +257,7 @@ static void drain(struct vqueue *vq)
 		memcpy(n->config.mac, n->mac, sizeof(n->mac));
 		use_one_pair(n);
 	} else if (is_of_a_pair(vq) && n->vhost != NULL) {
-		vhost_net_stop(n->vhost, vq);
+		vhost_net_halt(n->vhost, vq);
 	} else if (is_of_a_pair(vq) && vq->index % 2 == 0) {
 		rx_drain(&n->rx[vq->index / 2]);
 	}
@@ -272,6 +272,38 @@ static void pause_queue(struct vqueue *vq)
 		vhost_net_halt(n->vhost, vq);
 }
 
+/* Only these two are served here, and only receiving takes buffers before there is a frame. */
+static uint16_t holds(const struct vqueue *vq)
+{
+	const struct net *n = (const struct net *)vq->dev;
+
+	if (n->vhost != NULL || !is_of_a_pair(vq) || vq->index % 2 != 0)
+		return 0;
+	return (uint16_t)n->rx[vq->index / 2].nheld;
+}
+
+/* The driver keeps the address and the MTU that it knows; the host's side must do with them. */
+static int adopt(struct vdev *dev, const struct virtio_state *saved, struct verr *e)
+{
+	struct net *n = net_of(dev);
+	struct virtio_net_config config = {0};
+
+	memcpy(&config, saved->config, NET_CONFIG_LEN);
+	if (config.max_virtqueue_pairs != n->config.max_virtqueue_pairs)
+		return verr_invalid(e, "%s has %u pairs of queues, and had %u", n->name,
+				    n->config.max_virtqueue_pairs, config.max_virtqueue_pairs);
+	if (config.mtu > n->mtu)
+		return verr_invalid(e, "%s: the MTU of the host's side is %u, and was %u", n->name,
+				    n->mtu, config.mtu);
+	if (n->backend->mac_is_fixed &&
+	    memcmp(config.mac, n->backend->mac, sizeof(config.mac)) != 0)
+		return verr_invalid(e, "%s: the host's side takes frames for another address",
+				    n->name);
+	config.status = n->config.status;
+	n->config = config;
+	return 0;
+}
+
 static const struct vdev_class net_class = {
 	.name = "net",
 	.virtio_id = VIRTIO_ID_NET,
@@ -280,6 +312,8 @@ static const struct vdev_class net_class = {
 	.notify = notify,
 	.drain = drain,
 	.pause = pause_queue,
+	.holds = holds,
+	.adopt = adopt,
 };
 
 /* --- making one --- */
@@ -407,6 +441,29 @@ struct net *net_free(struct net *n)
 	n->backend = net_backend_free(n->backend);
 	free(n);
 	return NULL;
+}
+
+void net_capture(struct net *n, struct net_state *out)
+{
+	_Static_assert(sizeof(out->mac) == sizeof(n->mac), "an address");
+	*out = (struct net_state){.active_pairs = atomic_load(&n->active_pairs)};
+	memcpy(out->mac, n->mac, sizeof(out->mac));
+}
+
+int net_apply(struct net *n, const struct net_state *in, struct verr *e)
+{
+	if (in->active_pairs < 1 || in->active_pairs > n->backend->pairs)
+		return verr_corrupt(e, "%s: %u pairs of queues carry frames, of %u", n->name,
+				    in->active_pairs, n->backend->pairs);
+	if (n->backend->mac_is_fixed && memcmp(in->mac, n->backend->mac, sizeof(in->mac)) != 0)
+		return verr_invalid(e, "%s: the host's side takes frames for another address",
+				    n->name);
+	memcpy(n->mac, in->mac, sizeof(n->mac));
+	if (net_use_pairs(n, in->active_pairs, e) < 0)
+		return -1;
+	/* The driver hears how the link is now. */
+	loop_wake(&n->link);
+	return 0;
 }
 
 struct vdev *net_vdev(struct net *n)

@@ -61,6 +61,10 @@ V_MUST_CHECK int net_connect(struct net *net, const struct mem *mem, struct verr
 
 struct vdev *net_vdev(struct net *net);
 
+/* While paused: what is not the transport's. net_apply() after the transport's, before it runs. */
+void net_capture(struct net *net, struct net_state *out);
+V_MUST_CHECK int net_apply(struct net *net, const struct net_state *in, struct verr *e);
+
 /* The host's side has ended: the link is down from now on. Any thread. */
 void net_gone(struct net *net);
 

@@ -21,9 +21,8 @@ struct served {
 	struct vhost_net *vhost;
 	struct vqueue *vq;
 	struct loop_source failed;
-	int err;             /* eventfd, written by the kernel */
-	bool runs;           /* the kernel serves it */
-	uint16_t next_avail; /* where it goes on */
+	int err;   /* eventfd, written by the kernel */
+	bool runs; /* the kernel serves it, from vqueue.ring on; else that is where it goes on */
 };
 
 struct vhost_net {
@@ -117,7 +116,7 @@ static int start(struct vhost_net *v, struct vqueue *vq, int tap, struct verr *e
 	unsigned side = side_of(vq);
 
 	if (vhost_set_size(fd, side, q->size, e) < 0 ||
-	    vhost_set_base(fd, side, served_of(v, vq)->next_avail, e) < 0 ||
+	    vhost_set_base(fd, side, q->next_avail, e) < 0 ||
 	    vhost_set_addresses(fd, side, &ring, e) < 0)
 		return -1;
 	return vhost_net_set_backend(fd, side, tap, e);
@@ -152,19 +151,16 @@ void vhost_net_halt(struct vhost_net *v, struct vqueue *vq)
 {
 	struct served *s = served_of(v, vq);
 	struct verr e = VERR_INIT;
+	uint16_t next_avail;
 
 	if (!s->runs)
 		return;
 	s->runs = false;
 	if (vhost_net_set_backend(fd_of(v, vq), side_of(vq), -1, &e) < 0 ||
-	    vhost_get_base(fd_of(v, vq), side_of(vq), &s->next_avail, &e) < 0)
+	    vhost_get_base(fd_of(v, vq), side_of(vq), &next_avail, &e) < 0)
 		log_limited(LOG_ERROR, LOG_NET, &vq->dev->limit, "queue %u: %s", vq->index, e.text);
-}
-
-void vhost_net_stop(struct vhost_net *v, struct vqueue *vq)
-{
-	vhost_net_halt(v, vq);
-	served_of(v, vq)->next_avail = 0;
+	else
+		queue_take_back(&vq->ring, next_avail);
 }
 
 /* The kernel has found what breaks a rule; it would look again at each notification. */

@@ -42,10 +42,10 @@ V_MUST_CHECK int vhost_net_set_features(struct vhost_net *v, uint64_t features, 
  */
 void vhost_net_start(struct vhost_net *v, struct vqueue *vq, int tap);
 
-/* When it returns, nothing of the queue touches guest memory any more. Lock held. */
+/*
+ * When it returns, nothing of the queue touches guest memory any more, and its ring says where it
+ * would go on. Lock held.
+ */
 void vhost_net_halt(struct vhost_net *v, struct vqueue *vq);
-
-/* The same for good: it will start from its beginning. */
-void vhost_net_stop(struct vhost_net *v, struct vqueue *vq);
 
 #endif

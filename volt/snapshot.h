@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VOLT_VOLT_SNAPSHOT_H
+#define VOLT_VOLT_SNAPSHOT_H
+
+#include "cli/verb.h"
+
+extern const struct verb snapshot_verb;
+
+/* Its verbs, one file each. */
+extern const struct verb snapshot_check_verb;
+extern const struct verb snapshot_inspect_verb;
+
+#endif
