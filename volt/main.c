@@ -11,10 +11,12 @@
 #include "volt/kernel.h"
 #include "volt/net/net.h"
 #include "volt/rootfs.h"
+#include "volt/snapshot.h"
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-	&doctor_verb, &kernel_verb, &net_verb, &rootfs_verb, &api_verb, &openapi_verb,
+	&doctor_verb,   &kernel_verb, &net_verb,     &rootfs_verb,
+	&snapshot_verb, &api_verb,    &openapi_verb,
 };
 
 static const struct verb root = {

@@ -35,6 +35,9 @@ enum sandbox_layer {
 	SANDBOX_LAYERS,
 };
 
+/* As enum machine_clock. */
+enum restore_clock { RESTORE_CLOCK_ADVANCE, RESTORE_CLOCK_FREEZE };
+
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 
 #endif
