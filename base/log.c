@@ -20,12 +20,12 @@ static counter dropped, dropped_lines;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static const char *const room_names[] = {
-	[LOG_MAIN] = "main",       [LOG_CONFIG] = "config",   [LOG_KVM] = "kvm",
-	[LOG_MEM] = "mem",         [LOG_ARCH] = "arch",       [LOG_BOOT] = "boot",
-	[LOG_CONSOLE] = "console", [LOG_SERIAL] = "serial",   [LOG_I8042] = "i8042",
-	[LOG_POWER] = "power",     [LOG_VIRTIO] = "virtio",   [LOG_BLOCK] = "block",
-	[LOG_NET] = "net",         [LOG_MACHINE] = "machine", [LOG_API] = "api",
-	[LOG_SANDBOX] = "sandbox",
+	[LOG_MAIN] = "main",       [LOG_CONFIG] = "config",     [LOG_KVM] = "kvm",
+	[LOG_MEM] = "mem",         [LOG_ARCH] = "arch",         [LOG_BOOT] = "boot",
+	[LOG_CONSOLE] = "console", [LOG_SERIAL] = "serial",     [LOG_I8042] = "i8042",
+	[LOG_POWER] = "power",     [LOG_VIRTIO] = "virtio",     [LOG_BLOCK] = "block",
+	[LOG_NET] = "net",         [LOG_MACHINE] = "machine",   [LOG_API] = "api",
+	[LOG_SANDBOX] = "sandbox", [LOG_SNAPSHOT] = "snapshot",
 };
 _Static_assert(ARRAY_LEN(room_names) == LOG_ROOMS, "every room has a name");
 

@@ -37,6 +37,7 @@ enum log_room {
 	LOG_MACHINE,
 	LOG_API,
 	LOG_SANDBOX,
+	LOG_SNAPSHOT,
 	LOG_ROOMS,
 };
 

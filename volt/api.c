@@ -149,20 +149,27 @@ static int talk(int fd, struct answer *a, struct verr *e)
 	return r;
 }
 
+int api_ask(const char *socket, const char *method, const char *path, const char *body,
+	    struct verr *e)
+{
+	struct answer answer = {.complete = false};
+	auto_fd fd = connect_to(socket, e);
+
+	return fd < 0 || send_request(fd, method, path, body, e) < 0 || talk(fd, &answer, e) < 0
+		       ? -1
+		       : 0;
+}
+
 static int run(const struct verb_args *args, struct verr *e)
 {
 	const char *body = args->count > 3 ? args->operands[3] : NULL;
-	struct answer answer = {.complete = false};
 	char method[16] = "";
-	auto_fd fd = -1;
 
 	for (size_t i = 0; i + 1 < sizeof(method) && args->operands[1][i] != '\0'; i++)
 		method[i] = (char)toupper((unsigned char)args->operands[1][i]);
 	if (args->operands[2][0] != '/')
 		return verr_invalid(e, "%s: a path begins with /", args->operands[2]);
-	fd = connect_to(args->operands[0], e);
-	if (fd < 0 || send_request(fd, method, args->operands[2], body, e) < 0 ||
-	    talk(fd, &answer, e) < 0)
+	if (api_ask(args->operands[0], method, args->operands[2], body, e) < 0)
 		return -1;
 	return STATUS_OK;
 }

@@ -7,4 +7,9 @@
 extern const struct verb api_verb;
 extern const struct verb openapi_verb;
 
+/* Send a request to the volt-vmm at `socket`, and its answer's body to stdout; a refusal is a
+ * fault. */
+V_MUST_CHECK int api_ask(const char *socket, const char *method, const char *path, const char *body,
+			 struct verr *e);
+
 #endif

@@ -118,6 +118,38 @@ static json_t *schema_of_texts(const char *key, const char *const choices[], siz
 			 false);
 }
 
+static json_t *schema_of_snapshot(void)
+{
+	return json_pack(
+		"{s:s,s:{s:{s:s,s:s},s:{s:s,s:s},s:{s:s,s:b,s:s}},s:[s],s:b}", "type", "object",
+		"properties", "path", "type", "string", "description",
+		"the folder that it becomes: a new one, beneath one of --snapshot-dir", "base",
+		"type", "string", "description",
+		"the machine's last snapshot, or the one that it was restored from: only what has "
+		"changed since is in the new one, which needs it; needs --track-dirty on",
+		"resume", "type", "boolean", "default", true, "description",
+		"false: the machine stays paused at the instant of the snapshot", "required",
+		"path", "additionalProperties", false);
+}
+
+static json_t *schema_of_made(void)
+{
+	static const char *const numbers[][2] = {
+		{"memory", "bytes of memory that were written"},
+		{"while_held", "of those, while the machine stood still"},
+		{"held_us", "for how many microseconds it did"},
+	};
+	json_t *properties = json_pack("{s:{s:s,s:s},s:{s:s,s:[s,s]}}", "id", "type", "string",
+				       "description", "32 hexadecimal digits", "kind", "type",
+				       "string", "enum", "full", "diff");
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		(void)json_object_set_new(
+			properties, numbers[i][0],
+			json_pack("{s:s,s:s}", "type", "integer", "description", numbers[i][1]));
+	return json_pack("{s:s,s:o}", "type", "object", "properties", properties);
+}
+
 static json_t *schemas(void)
 {
 	static const char *const states[] = {"not-started", "running", "paused", "ended"};
@@ -125,13 +157,14 @@ static json_t *schemas(void)
 	static const char *const healths[] = {"ok"};
 
 	return json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:s,s:{s:{s:s}},s:[s]}}", "Config",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:s,s:{s:{s:s}},s:[s]}}", "Config",
 		schema_of_config(), "Drive", schema_of_rows(drive_class.rows, drive_class.count),
 		"Volume", schema_of_rows(volume_class.rows, volume_class.count), "Net",
 		schema_of_rows(net_class.rows, net_class.count), "State",
 		schema_of_texts("state", states, ARRAY_LEN(states)), "Action",
 		schema_of_texts("action", actions, ARRAY_LEN(actions)), "Health",
-		schema_of_texts("status", healths, ARRAY_LEN(healths)), "Fault", "type", "object",
+		schema_of_texts("status", healths, ARRAY_LEN(healths)), "Snapshot",
+		schema_of_snapshot(), "SnapshotMade", schema_of_made(), "Fault", "type", "object",
 		"properties", "fault_message", "type", "string", "required", "fault_message");
 }
 
@@ -145,6 +178,8 @@ enum body {
 	CONFIG,
 	STATE,
 	ACTION,
+	SNAPSHOT,
+	SNAPSHOT_MADE,
 	DRIVE,
 	DRIVES,
 	NET,
@@ -157,11 +192,18 @@ static const struct {
 	const char *type, *schema;
 	bool list;
 } bodies[] = {
-	[HEALTH] = {JSON_BODY, "Health", false}, [CONFIG] = {JSON_BODY, "Config", false},
-	[STATE] = {JSON_BODY, "State", false},   [ACTION] = {JSON_BODY, "Action", false},
-	[DRIVE] = {JSON_BODY, "Drive", false},   [DRIVES] = {JSON_BODY, "Drive", true},
-	[NET] = {JSON_BODY, "Net", false},       [NETS] = {JSON_BODY, "Net", true},
-	[METRICS] = {"text/plain", NULL, false}, [EVENTS] = {"application/x-ndjson", NULL, false},
+	[HEALTH] = {JSON_BODY, "Health", false},
+	[CONFIG] = {JSON_BODY, "Config", false},
+	[STATE] = {JSON_BODY, "State", false},
+	[ACTION] = {JSON_BODY, "Action", false},
+	[SNAPSHOT] = {JSON_BODY, "Snapshot", false},
+	[SNAPSHOT_MADE] = {JSON_BODY, "SnapshotMade", false},
+	[DRIVE] = {JSON_BODY, "Drive", false},
+	[DRIVES] = {JSON_BODY, "Drive", true},
+	[NET] = {JSON_BODY, "Net", false},
+	[NETS] = {JSON_BODY, "Net", true},
+	[METRICS] = {"text/plain", NULL, false},
+	[EVENTS] = {"application/x-ndjson", NULL, false},
 };
 
 static json_t *content_of(enum body body)

@@ -99,7 +99,7 @@ static int create_memory(struct probe *p, struct kvm_vm *vm, struct verr *e)
 	write_segments(p->memory);
 	write_gates(p->memory);
 	memcpy(p->memory + PROBE_CODE, probe_guest, (size_t)(probe_guest_end - probe_guest));
-	return kvm_vm_set_memory(vm, 0, 0, PROBE_MEMORY, p->memory, e);
+	return kvm_vm_set_memory(vm, 0, 0, PROBE_MEMORY, p->memory, false, e);
 }
 
 /* --- the registers it starts with --- */

@@ -7,7 +7,7 @@
 extern const struct verb snapshot_verb;
 
 /* Its verbs, one file each. */
-extern const struct verb snapshot_check_verb;
-extern const struct verb snapshot_inspect_verb;
+extern const struct verb snapshot_check_verb, snapshot_create_verb, snapshot_inspect_verb,
+	snapshot_merge_verb;
 
 #endif

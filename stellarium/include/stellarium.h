@@ -201,6 +201,9 @@ uint64_t stel_volume_size(const struct stel_volume *v); /* bytes */
 bool stel_volume_readonly(const struct stel_volume *v);
 const char *stel_volume_image(const struct stel_volume *v); /* what the user called it */
 
+/* Its overlay's file, borrowed; what was flushed is in it. -1: it has none that outlives it. */
+int stel_volume_overlay(const struct stel_volume *v);
+
 bool stel_volume_made(const struct stel_volume *v); /* its overlay was made when it was opened */
 
 /*

@@ -228,6 +228,11 @@ bool stel_volume_readonly(const struct stel_volume *v)
 	return v->readonly;
 }
 
+int stel_volume_overlay(const struct stel_volume *v)
+{
+	return v->overlay.passing ? -1 : v->overlay.fd;
+}
+
 bool stel_volume_made(const struct stel_volume *v)
 {
 	return v->overlay.made;

@@ -10,6 +10,7 @@
  *	uADDR=LONG   wait until memory has this; says "late" after some seconds, and goes on
  *	UADDR=WORD   likewise, two bytes
  *	p            the next processor does what is behind the NUL, again and again
+ *	x            wait for a byte on COM1
  *	!            print "ready"  f       fault with no handler     e  what KVM cannot emulate
  */
 #include "guest.inc"
@@ -127,6 +128,15 @@ wait:	mov %eax, %ebx
 	say "late\n"
 2:	ret
 
+do_take:
+	mov $COM1_LSR, %edx
+1:	in %dx, %al
+	test $1, %al
+	jz 1b
+	mov $COM1, %edx
+	in %dx, %al
+	ret
+
 do_ready:
 	say "ready\n"
 	ret
@@ -203,6 +213,7 @@ actions:
 	.byte 'u'; .long do_wait
 	.byte 'U'; .long do_wait2
 	.byte 'p'; .long do_parallel
+	.byte 'x'; .long do_take
 	.byte '!'; .long do_ready
 	.byte 'f'; .long do_fault
 	.byte 'e'; .long do_unemulated

@@ -55,9 +55,11 @@ void api_refuse_start(struct api *api, const struct verr *fault);
 
 /*
  * There is a machine, which `config` is of: from here on requests are about it, whoever asked for
- * the start has his answer, and the machine's events are sent.
+ * the start has his answer, and the machine's events are sent. `snapshots`: NULL: none are made.
  */
-void api_serve(struct api *api, struct config *config, struct machine *machine);
+struct snapshots;
+void api_serve(struct api *api, struct config *config, struct machine *machine,
+	       struct snapshots *snapshots);
 
 /* Close all and remove the socket, if it is still ours. Accepts NULL, returns NULL. */
 struct api *api_free(struct api *api);

@@ -272,3 +272,19 @@ void conns_answer_start(struct api *api, const struct verr *fault)
 			loop_enable(&c->writable);
 	}
 }
+
+void conns_answer_snapshot(struct api *api, struct reply *reply)
+{
+	for (size_t i = 0; i < API_CONNECTIONS; i++) {
+		struct conn *c = &api->conns[i];
+
+		if (!c->waiting)
+			continue;
+		c->waiting = false;
+		finish(c, reply);
+		if (c->fd >= 0)
+			loop_enable(&c->writable);
+		return;
+	}
+	free(ptr_take(reply->body));
+}

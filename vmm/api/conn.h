@@ -26,14 +26,15 @@ struct conn {
 	bool closing;    /* once the reply is sent */
 	bool draining;   /* it is, and the client has not closed yet */
 	bool subscribed; /* it gets events until it ends */
-	bool waiting;    /* for the start that it asked for */
+	bool waiting;    /* for the start, or the snapshot, that it asked for */
 };
 
 struct api {
 	const struct api_personality *personality;
 	struct loop *loop;
 	struct config *config;
-	struct machine *machine; /* NULL until there is one */
+	struct machine *machine;     /* NULL until there is one */
+	struct snapshots *snapshots; /* NULL: none can be made */
 	enum api_wish wish;
 	int fd, folder; /* the socket; the folder that it is in, O_PATH */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the socket's */
@@ -60,6 +61,9 @@ typedef void route_fn(const struct call *call, struct reply *reply);
 route_fn list_drives, get_drive, put_drive, patch_drive, delete_drive;
 route_fn list_nets, get_net, put_net, patch_net, delete_net;
 
+/* What HTTP says to a fault of this kind. */
+int status_of(const struct verr *e);
+
 /* conn.c */
 void conn_init(struct conn *c, struct api *api);                    /* free */
 V_MUST_CHECK int conn_open(struct conn *c, int fd, struct verr *e); /* `fd` becomes its own */
@@ -73,6 +77,12 @@ void conn_close(struct conn *c);
 
 /* Answer who waits for the start, and go on with what he sent meanwhile. */
 void conns_answer_start(struct api *api, const struct verr *fault);
+
+/* Answer who waits for the snapshot that was made, if he is still there; takes the reply's body. */
+void conns_answer_snapshot(struct api *api, struct reply *reply);
+
+/* snapshots.c */
+route_fn put_snapshot;
 
 /* events.c */
 void events_subscribe(struct conn *c);

@@ -183,12 +183,14 @@ void api_refuse_start(struct api *api, const struct verr *fault)
 	conns_answer_start(api, fault);
 }
 
-void api_serve(struct api *api, struct config *config, struct machine *machine)
+void api_serve(struct api *api, struct config *config, struct machine *machine,
+	       struct snapshots *snapshots)
 {
 	const struct machine_listener listener = {.fn = events_tell, .arg = api};
 
 	api->config = config;
 	api->machine = machine;
+	api->snapshots = snapshots;
 	machine_listen(machine, &listener);
 	loop_enable(&api->accepts);
 }

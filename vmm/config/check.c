@@ -150,6 +150,10 @@ static int check_drive(struct drive_config *d, size_t index, const char *cas_sto
 		return verr_host(e, "out of memory");
 	if (strspn(d->id, ID_CHARS "_") != strlen(d->id) || strlen(d->id) < 1 || strlen(d->id) > 64)
 		return verr_invalid(e, "id=%.80s: expected 1 to 64 of A-Z a-z 0-9 _ -", d->id);
+	if (d->private && (d->readonly || d->path == NULL))
+		return verr_invalid(e, "private=on: expected path=FILE, and not readonly=on");
+	if (d->private && d->engine == DISK_ENGINE_IO_URING)
+		return verr_invalid(e, "engine=io_uring: a private disk is served by threads");
 	if (d->iothreads > d->queues)
 		return verr_invalid(e, "iothreads=%u: expected at most one a queue, queues=%u",
 				    d->iothreads, d->queues);
@@ -463,7 +467,14 @@ static int check_cpuid(const char *text, struct verr *e)
 
 int config_check(struct config *c, struct verr *e)
 {
-	if (c->kernel == NULL)
+	if (c->restore == NULL && (c->paused || c->clock != RESTORE_CLOCK_ADVANCE))
+		return verr_invalid(e, "%s: expected --restore DIR beside it",
+				    c->paused ? "--paused" : "--clock");
+	if (c->paused && c->api_socket == NULL)
+		return verr_invalid(e,
+				    "--paused: expected --api-socket PATH beside it, by which it "
+				    "is resumed");
+	if (c->kernel == NULL && c->restore == NULL)
 		return verr_invalid(e,
 				    "--kernel: missing; expected the path of a vmlinux or bzImage");
 	if (c->memory % (c->huge_pages == MEM_HUGE_OFF ? MIB(1) : MIB(2)) != 0)

@@ -37,6 +37,9 @@ enum sandbox_layer {
 
 enum config_personality { CONFIG_PERSONALITY_VOLT, CONFIG_PERSONALITY_FIRECRACKER };
 
+/* As enum machine_clock. */
+enum restore_clock { RESTORE_CLOCK_ADVANCE, RESTORE_CLOCK_FREEZE };
+
 enum config_pit { CONFIG_PIT_AUTO, CONFIG_PIT_ON, CONFIG_PIT_OFF };
 
 #endif

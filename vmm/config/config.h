@@ -175,6 +175,13 @@ char *config_to_json(const struct config *config);
 /* Into an initialised one, all that is of the machine and not of the process. */
 V_MUST_CHECK int config_copy(struct config *to, const struct config *from, struct verr *e);
 
+/*
+ * Make `config`, which was given with --restore, that of the snapshot's machine, which is `saved`:
+ * what the guest knows of is the snapshot's, but for what disks and NICs named by their id are
+ * given; what is the process's own stays.
+ */
+V_MUST_CHECK int config_restored(struct config *config, const struct config *saved, struct verr *e);
+
 /* The text of --help, to stdout. */
 void config_print_help(void);
 

@@ -84,9 +84,10 @@ int kvm_vm_check(struct kvm_vm *vm, int capability)
 }
 
 int kvm_vm_set_memory(struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
-		      struct verr *e)
+		      bool log, struct verr *e)
 {
 	struct kvm_userspace_memory_region region = {.slot = slot,
+						     .flags = log ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 						     .guest_phys_addr = gpa,
 						     .memory_size = size,
 						     .userspace_addr = (uintptr_t)host};
@@ -94,6 +95,15 @@ int kvm_vm_set_memory(struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t s
 	if (call_ptr(vm->kvm, vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return verr_os(e, "KVM_SET_USER_MEMORY_REGION %#llx+%#llx", (unsigned long long)gpa,
 			       (unsigned long long)size);
+	return 0;
+}
+
+int kvm_vm_dirty_log(struct kvm_vm *vm, uint32_t slot, uint64_t *bits, struct verr *e)
+{
+	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = bits};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_GET_DIRTY_LOG, &log) < 0)
+		return verr_os(e, "KVM_GET_DIRTY_LOG of slot %u", slot);
 	return 0;
 }
 

@@ -74,9 +74,16 @@ void kvm_vm_close(struct kvm_vm *vm);
 /* KVM_CHECK_EXTENSION on the VM: 0 when absent, else the capability's value. */
 int kvm_vm_check(struct kvm_vm *vm, int capability);
 
-/* KVM_SET_USER_MEMORY_REGION: `host` stays mapped for as long as the slot exists. */
+/*
+ * KVM_SET_USER_MEMORY_REGION: `host` stays mapped for as long as the slot exists. Once more with
+ * another `log`: whether KVM notes the pages that the guest writes.
+ */
 V_MUST_CHECK int kvm_vm_set_memory(struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size,
-				   void *host, struct verr *e);
+				   void *host, bool log, struct verr *e);
+
+/* KVM_GET_DIRTY_LOG: the pages written since the last call, a bit each, of a slot that is logged.
+ */
+V_MUST_CHECK int kvm_vm_dirty_log(struct kvm_vm *vm, uint32_t slot, uint64_t *bits, struct verr *e);
 
 /* Three pages below 4 GiB that KVM on Intel needs for itself (KVM_SET_TSS_ADDR). */
 V_MUST_CHECK int kvm_vm_set_tss(struct kvm_vm *vm, uint64_t gpa, struct verr *e);

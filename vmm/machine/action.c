@@ -108,6 +108,8 @@ int machine_run(struct machine *m, struct verr *e)
 
 int machine_pause(struct machine *m, struct verr *e)
 {
+	if (m->held)
+		return verr_state(e, "a snapshot of the machine is being made");
 	if (machine_state(m) != MACHINE_RUNNING)
 		return verr_state(e, "the machine is %s, so it cannot be paused",
 				  machine_state_name(machine_state(m)));
@@ -128,6 +130,8 @@ static void resume(struct machine *m)
 
 int machine_resume(struct machine *m, struct verr *e)
 {
+	if (m->held)
+		return verr_state(e, "a snapshot of the machine is being made");
 	if (machine_state(m) != MACHINE_PAUSED)
 		return verr_state(e, "the machine is %s, so it cannot be resumed",
 				  machine_state_name(machine_state(m)));
@@ -177,6 +181,11 @@ const char *machine_event_name(enum machine_event event)
 
 void machine_stop(struct machine *m)
 {
+	if (m->held) {
+		log_info(LOG_MACHINE, "a snapshot is being made: ended by force");
+		machine_kill(m);
+		return;
+	}
 	if (machine_state(m) == MACHINE_PAUSED)
 		resume(m);
 	if (m->stopping) {

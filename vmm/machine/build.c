@@ -6,7 +6,8 @@
  *	2  open every file the machine will ever need: a mistake ends here, with nothing created
  *	3  the VM: memory first, for registering memory behind anything on KVM's I/O bus waits out
  *	   a grace period; then irqchip and vCPUs; eventfds last
- *	4  load kernel, initrd and command line; write the tables from the one device map
+ *	4  load kernel, initrd and command line; write the tables from the one device map. Of a
+ *	   snapshot all that is in its memory, which step 3 maps; its state is applied instead
  *	5  the sandbox, while there is one thread; then all threads, each of which confines itself
  *	   further (vmm/sandbox/sandbox.h), parked
  *	6  machine_run() does so for the main thread, releases them and serves the loop
@@ -68,6 +69,8 @@ static int open_inputs(struct machine *m, struct verr *e)
 
 	if (virtio_plan(m, e) < 0)
 		return -1;
+	if (c->kernel == NULL)
+		return virtio_open(m, e);
 	for (size_t i = 0; i < c->nets.count; i++)
 		ips[i] = config_nets(c)[i].ip;
 	if (cmdline_build(&parts, &m->cmdline, e) < 0)
@@ -78,14 +81,14 @@ static int open_inputs(struct machine *m, struct verr *e)
 	return open_initrd(m, e) < 0 ? -1 : virtio_open(m, e);
 }
 
-static int register_memory(struct machine *m, struct verr *e)
+int register_memory(struct machine *m, bool log, struct verr *e)
 {
 	const struct mem_region *regions;
 	size_t count = mem_regions(m->mem, &regions);
 
 	for (size_t i = 0; i < count; i++)
 		if (kvm_vm_set_memory(&m->vm, (uint32_t)i, regions[i].gpa, regions[i].len,
-				      regions[i].host, e) < 0)
+				      regions[i].host, log, e) < 0)
 			return -1;
 	return 0;
 }
@@ -100,9 +103,20 @@ static int reserve_memory(struct machine *m, bool prefault, struct verr *e)
 {
 	struct mem_options options = {.size = m->config->memory,
 				      .huge = (enum mem_huge)m->config->huge_pages,
-				      .prefault = prefault};
+				      .prefault = prefault,
+				      .looked_at = m->config->snapshot_dir != NULL};
 
+	if (m->restore != NULL) {
+		options.layers = m->restore->layers;
+		options.nlayers = m->restore->nlayers;
+	}
 	return mem_new(&options, &m->mem, e) < 0 ? verr_note(e, "--memory") : 0;
+}
+
+static int start_tracking(struct machine *m, struct verr *e)
+{
+	m->logged = m->config->track_dirty;
+	return m->logged ? mem_track(m->mem, true, e) : 0;
 }
 
 static int create_vm(struct machine *m, struct verr *e)
@@ -110,8 +124,9 @@ static int create_vm(struct machine *m, struct verr *e)
 	const struct config *c = m->config;
 
 	if (kvm_open(&m->kvm, e) < 0 || reserve_memory(m, c->prefault, e) < 0 ||
-	    kvm_vm_create(&m->kvm, &m->vm, e) < 0 || register_memory(m, e) < 0 ||
-	    kvm_vm_set_tss(&m->vm, LAYOUT_KVM_TSS, e) < 0 || kvm_vm_create_irqchip(&m->vm, e) < 0)
+	    kvm_vm_create(&m->kvm, &m->vm, e) < 0 || start_tracking(m, e) < 0 ||
+	    register_memory(m, m->logged, e) < 0 || kvm_vm_set_tss(&m->vm, LAYOUT_KVM_TSS, e) < 0 ||
+	    kvm_vm_create_irqchip(&m->vm, e) < 0)
 		return -1;
 	m->has_pit = wants_pit(c);
 	if (m->has_pit && kvm_vm_create_pit(&m->vm, e) < 0)
@@ -167,22 +182,45 @@ static int load_guest(struct machine *m, struct arch_boot *boot, struct boot_ker
 	return arch_write_boot(m->mem, boot, e);
 }
 
-int machine_build(struct machine *m, struct verr *e)
+/* What the guest is: a kernel about to start, or what it was when its state was taken. */
+static int put_guest(struct machine *m, struct verr *e)
 {
 	struct boot_kernel kernel = {0};
 	struct arch_boot boot = {0};
 
+	if (m->restore != NULL)
+		return 0;
+	if (load_guest(m, &boot, &kernel, e) < 0)
+		return -1;
+	regs_setup(&m->vcpus[0].kvm, &boot);
+	return 0;
+}
+
+static int put_state(struct machine *m, struct verr *e)
+{
+	const struct machine_restore *r = m->restore;
+
+	m->restore = NULL;
+	return r == NULL ? 0 : machine_apply(m, r->state, r->clock, r->paused, e);
+}
+
+void machine_restore_from(struct machine *m, const struct machine_restore *restore)
+{
+	m->restore = restore;
+}
+
+int machine_build(struct machine *m, struct verr *e)
+{
 	if (devices_open(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_OPENED);
 	if (create_vm(m, e) < 0 || devices_create(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_VM);
-	if (load_guest(m, &boot, &kernel, e) < 0)
+	if (put_guest(m, e) < 0)
 		return -1;
-	regs_setup(&m->vcpus[0].kvm, &boot);
 	timeline_mark(m, TIMELINE_LOADED);
-	if (devices_connect(m, e) < 0 || machine_arm(m, e) < 0)
+	if (devices_connect(m, e) < 0 || machine_arm(m, e) < 0 || put_state(m, e) < 0)
 		return -1;
 	timeline_mark(m, TIMELINE_CONNECTED);
 	if (m->sandbox != NULL && sandbox_enter(m->sandbox, e) < 0)
@@ -222,6 +260,11 @@ int machine_dry_run(const struct config *config, struct loop *loop, struct verr 
 
 	if (m == NULL)
 		return verr_host(e, "out of memory");
+	if (config->kernel == NULL) {
+		r = open_inputs(m, e);
+		(void)machine_free(m);
+		return r;
+	}
 	r = open_inputs(m, e) < 0 || reserve_memory(m, false, e) < 0 ||
 			    load_guest(m, &boot, &kernel, e) < 0 || nets_ready(m, e) < 0
 		    ? -1

@@ -70,6 +70,9 @@ struct machine {
 	struct loop *loop;
 	struct sandbox *sandbox; /* borrowed */
 
+	const struct machine_restore
+		*restore; /* borrowed until it is built; NULL: a kernel is booted */
+
 	struct kvm kvm;
 	struct kvm_vm vm;
 	struct mem *mem;
@@ -131,6 +134,8 @@ struct machine {
 	struct machine_listener listener; /* fn: NULL without one */
 	bool stopping;                    /* the guest has been asked */
 	bool goes_on;                     /* it has another's state, and does not stay paused */
+	bool held, held_paused;           /* a snapshot is being made; it was paused before */
+	bool logged;                      /* KVM notes what the guest writes */
 	bool started;
 
 	struct timeline timeline;
@@ -140,6 +145,9 @@ struct machine {
 bool machine_set_end(struct machine *m, enum machine_end end);
 
 void timeline_mark(struct machine *m, enum timeline_point point);
+
+/* build.c: tell KVM where memory is, and whether to note what the guest writes */
+V_MUST_CHECK int register_memory(struct machine *m, bool log, struct verr *e);
 
 /* devices.c */
 V_MUST_CHECK int devices_open(struct machine *m, struct verr *e);

@@ -118,6 +118,20 @@ V_MUST_CHECK int machine_apply(struct machine *machine, const struct state_reade
 			       enum machine_clock clock, bool paused, struct verr *e);
 
 /*
+ * Build it as the state and memory of another instead of with a kernel (its configuration has
+ * none). Between machine_new() and machine_build(), which uses what this borrows.
+ */
+struct mem_layer;
+struct machine_restore {
+	const struct state_reader *state;
+	const struct mem_layer *layers; /* memory's files */
+	size_t nlayers;
+	enum machine_clock clock;
+	bool paused;
+};
+void machine_restore_from(struct machine *machine, const struct machine_restore *restore);
+
+/*
  * Change what is live of the disk or NIC that `old`, an object of the machine's configuration,
  * describes; `file`: its path was named. After a fault nothing has changed.
  */

@@ -93,6 +93,7 @@ static int open_drive(struct machine *m, const struct drive_config *d, struct ve
 					.path = d->path,
 					.volume = drive_is_volume(d) ? &volume : NULL,
 					.readonly = d->readonly,
+					.private = d->private,
 					.cache = (enum disk_cache)d->cache,
 					.engine = (enum disk_engine_kind)d->engine,
 					.queues = (uint16_t)d->queues,

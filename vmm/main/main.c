@@ -21,6 +21,8 @@
 #include "vmm/main/firecracker.h"
 #include "vmm/main/signals.h"
 #include "vmm/sandbox/sandbox.h"
+#include "vmm/snapshot/restore.h"
+#include "vmm/snapshot/snapshot.h"
 
 #define STATUS_FAILED 1
 #define STATUS_CONFIGURATION 2
@@ -31,6 +33,8 @@ struct process {
 	struct sandbox *sandbox;
 	struct loop *loop;
 	struct machine *machine;
+	struct restore *restore;     /* until the machine is built; NULL: it is booted */
+	struct snapshots *snapshots; /* NULL: none can be made */
 	struct signals *signals;
 	struct fc_process *firecracker; /* NULL: this is Volt */
 	struct api *api;
@@ -40,7 +44,7 @@ struct process {
 
 static bool waits_for_configuration(const struct config *c)
 {
-	return c->kernel == NULL && c->api_socket != NULL;
+	return c->kernel == NULL && c->restore == NULL && c->api_socket != NULL;
 }
 
 static int status_of_fault(const struct config *c, const struct verr *e)
@@ -201,14 +205,53 @@ static void on_report(void *arg)
 		fc_process_report_metrics(p->firecracker);
 }
 
+/* The snapshot's part of what follows. */
+static int open_restored(struct process *p, struct verr *e)
+{
+	if (p->restore == NULL)
+		return machine_new(&p->config, p->loop, p->sandbox, &p->machine, e);
+	if (restore_disks(p->restore, &p->config, e) < 0)
+		return verr_note(e, "--restore");
+	if (machine_new(&p->config, p->loop, p->sandbox, &p->machine, e) < 0)
+		return -1;
+	restore_opened(p->restore);
+	machine_restore_from(
+		p->machine,
+		restore_machine(p->restore, (enum machine_clock)p->config.clock, p->config.paused));
+	return 0;
+}
+
+static int open_snapshots(struct process *p, struct verr *e)
+{
+	if (p->config.snapshot_dir == NULL)
+		return 0;
+	if (snapshots_new(p->machine, &p->config, p->loop, p->sandbox, &p->snapshots, e) < 0)
+		return -1;
+	if (p->restore != NULL)
+		snapshots_follow(p->snapshots, restore_id(p->restore));
+	return 0;
+}
+
 /* What a fault of the user's can still come from, once the configuration is complete. */
 static int open_machine(struct process *p, struct verr *e)
 {
-	if (sandbox_prepare(p->sandbox, e) < 0 ||
-	    machine_new(&p->config, p->loop, p->sandbox, &p->machine, e) < 0 ||
-	    check_outputs(&p->config, e) < 0)
+	if (sandbox_prepare(p->sandbox, e) < 0 || open_restored(p, e) < 0 ||
+	    open_snapshots(p, e) < 0 || check_outputs(&p->config, e) < 0)
 		return -1;
 	return open_outputs(p, e);
+}
+
+/* With its threads, parked. */
+static int build_machine(struct process *p, struct verr *e)
+{
+	int r = machine_build(p->machine, e);
+
+	if (r == 0 && p->snapshots != NULL)
+		r = snapshots_start(p->snapshots, e);
+	if (p->restore != NULL && r < 0)
+		(void)verr_note(e, "--restore");
+	p->restore = restore_free(p->restore, r == 0);
+	return r;
 }
 
 /* With the configuration that requests have put together; a fault leaves that as it was. */
@@ -224,6 +267,7 @@ static int try_start(struct process *p, struct verr *e)
 		config_deinit(&base);
 		return 0;
 	}
+	p->snapshots = snapshots_free(p->snapshots);
 	p->machine = machine_free(p->machine);
 	config_deinit(&p->config);
 	p->config = base;
@@ -274,7 +318,7 @@ static int prepare_machine(struct process *p, struct verr *e)
 		return r;
 	if (p->api != NULL)
 		api_confine(p->api, p->sandbox);
-	r = machine_build(p->machine, e);
+	r = build_machine(p, e);
 	/* Who asked for the start hears it, too, before the process ends. */
 	if (r < 0 && p->api != NULL)
 		api_refuse_start(p->api, e);
@@ -296,7 +340,7 @@ static int run_machine(struct process *p, struct verr *e)
 	if (p->firecracker != NULL && fc_process_run(p->firecracker, p->loop, p->machine, e) < 0)
 		return -1;
 	if (p->api != NULL)
-		api_serve(p->api, &p->config, p->machine);
+		api_serve(p->api, &p->config, p->machine, p->snapshots);
 	r = machine_run(p->machine, e);
 	end = machine_end(p->machine);
 	if (r == 0)
@@ -316,13 +360,23 @@ static int dry_run(struct process *p, struct verr *e)
 {
 	auto_free char *json = NULL;
 
-	if (loop_new(&p->loop, e) < 0 || machine_dry_run(&p->config, p->loop, e) < 0)
+	if (p->restore == NULL &&
+	    (loop_new(&p->loop, e) < 0 || machine_dry_run(&p->config, p->loop, e) < 0))
 		return -1;
 	json = config_to_json(&p->config);
 	if (json == NULL)
 		return verr_host(e, "out of memory");
 	fputs(json, stdout);
 	return 0;
+}
+
+static int open_restore(struct process *p, struct verr *e)
+{
+	if (p->config.restore == NULL)
+		return 0;
+	if (restore_open(p->config.restore, NULL, &p->restore, e) < 0)
+		return verr_note(e, "--restore");
+	return restore_config(p->restore, &p->config, e);
 }
 
 /* Returns the exit status, or -1 when a machine is to be run. */
@@ -342,6 +396,8 @@ static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 		printf("volt-vmm %s\n", VOLT_VERSION);
 		return 0;
 	}
+	if (open_restore(p, e) < 0)
+		return report_fault(p, e);
 	if (!waits_for_configuration(&p->config) && config_check(&p->config, e) < 0)
 		return report_fault(p, e);
 	if (p->config.personality == CONFIG_PERSONALITY_FIRECRACKER &&
@@ -367,11 +423,13 @@ int main(int argc, char *argv[])
 		/* The terminal is restored before anything is said. */
 		signals_forget(p.signals);
 		p.api = api_free(p.api);
+		p.snapshots = snapshots_free(p.snapshots);
 		p.machine = machine_free(p.machine);
 		if (status < 0)
 			status = report_fault(&p, &e);
 	}
 	deadly = signals_deadly(p.signals);
+	p.restore = restore_free(p.restore, false);
 	p.signals = signals_free(p.signals);
 	p.loop = loop_free(p.loop);
 	p.sandbox = sandbox_free(p.sandbox);

@@ -79,27 +79,53 @@ static int prefault(const struct mem_mapping *map, struct verr *e)
 	return 0;
 }
 
-int mem_map(const struct mem_options *o, struct mem_mapping *map, struct verr *e)
+/* Reserved pages are nobody's file: they are filled. */
+static int fill(const struct mem_layers *layers, const struct mem_mapping *map, struct verr *e)
+{
+	if (layers->count == 0)
+		return 0;
+	log_info(LOG_MEM, "guest memory is in 2 MiB pages, so the snapshot's is copied");
+	return layers_read(layers, map, e);
+}
+
+static int map_pages(const struct mem_options *o, const struct mem_layers *layers,
+		     struct mem_mapping *map, struct verr *e)
+{
+	bool thp = o->huge == MEM_HUGE_THP || o->huge == MEM_HUGE_AUTO;
+
+	if (map_small(map, e) < 0)
+		return -1;
+	if (layers->count > 0) {
+		map->layered = true;
+		return layers_map(layers, map, e);
+	}
+	if (o->huge == MEM_HUGE_OFF) /* some hosts give them to all who do not object */
+		(void)madvise(map->start, map->size, MADV_NOHUGEPAGE);
+	if (thp && !try_thp(map) && o->huge == MEM_HUGE_THP)
+		log_warn(LOG_MEM, "this kernel has no transparent huge pages: using 4 KiB "
+				  "pages");
+	return 0;
+}
+
+int mem_map(const struct mem_options *o, const struct mem_layers *layers, struct mem_mapping *map,
+	    struct verr *e)
 {
 	bool hugetlb = o->huge == MEM_HUGE_2M || o->huge == MEM_HUGE_AUTO;
-	bool thp = o->huge == MEM_HUGE_THP || o->huge == MEM_HUGE_AUTO;
 
 	if (reserve(o->size, map, e) < 0)
 		return -1;
-	if (!hugetlb || !try_hugetlb(map)) {
+	if (hugetlb && try_hugetlb(map)) {
+		if (fill(layers, map, e) < 0)
+			return -1;
+	} else {
 		if (o->huge == MEM_HUGE_2M)
 			log_warn(
 				LOG_MEM,
 				"no %llu free 2 MiB pages (/proc/sys/vm/nr_hugepages): using 4 KiB "
 				"pages",
 				(unsigned long long)(o->size / MEM_HUGE_PAGE));
-		if (map_small(map, e) < 0)
+		if (map_pages(o, layers, map, e) < 0)
 			return -1;
-		if (o->huge == MEM_HUGE_OFF) /* some hosts give them to all who do not object */
-			(void)madvise(map->start, map->size, MADV_NOHUGEPAGE);
-		if (thp && !try_thp(map) && o->huge == MEM_HUGE_THP)
-			log_warn(LOG_MEM, "this kernel has no transparent huge pages: using 4 KiB "
-					  "pages");
 	}
 	(void)madvise(map->start, map->size, MADV_DONTDUMP);
 	return o->prefault ? prefault(map, e) : 0;

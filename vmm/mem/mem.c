@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/mem/mem.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,13 +12,6 @@
 #include "base/own.h"
 #include "base/sys.h"
 #include "vmm/mem/backing.h"
-
-struct mem {
-	struct mem_mapping map;
-	struct mem_region regions[MEM_REGIONS_MAX];
-	size_t nregions;
-	uint64_t bytes_copied;
-};
 
 static void split_regions(struct mem *m)
 {
@@ -56,11 +50,15 @@ int mem_new(const struct mem_options *options, struct mem **out, struct verr *e)
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return verr_host(e, "guest memory: out of memory");
+	m->pagemap = -1;
 	warn_if_overcommitted(options->size);
-	if (mem_map(options, &m->map, e) < 0) {
+	if (layers_open(&m->layers, options, e) < 0 ||
+	    mem_map(options, &m->layers, &m->map, e) < 0) {
 		(void)mem_free(m);
 		return -1;
 	}
+	if (options->looked_at)
+		m->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	split_regions(m);
 	*out = m;
 	return 0;
@@ -70,6 +68,9 @@ struct mem *mem_free(struct mem *m)
 {
 	if (m != NULL) {
 		mem_unmap(&m->map);
+		layers_close(&m->layers);
+		dirty_free(m->dirty);
+		fd_close(&m->pagemap);
 		free(m);
 	}
 	return NULL;
@@ -125,6 +126,7 @@ int mem_write(struct mem *m, uint64_t gpa, const void *from, uint64_t len, struc
 	if (to == NULL)
 		return range_fault(gpa, len, e);
 	memcpy(to, from, len);
+	mem_wrote(m, to, len);
 	m->bytes_copied += len;
 	return 0;
 }
@@ -136,6 +138,7 @@ int mem_zero(struct mem *m, uint64_t gpa, uint64_t len, struct verr *e)
 	if (to == NULL)
 		return range_fault(gpa, len, e);
 	memset(to, 0, len);
+	mem_wrote(m, to, len);
 	return 0;
 }
 
@@ -147,6 +150,7 @@ int mem_load(struct mem *m, uint64_t gpa, int fd, uint64_t offset, uint64_t len,
 		return range_fault(gpa, len, e);
 	if (sys_pread_full(fd, to, len, offset, e) < 0)
 		return -1;
+	mem_wrote(m, to, len);
 	m->bytes_copied += len;
 	return 0;
 }
@@ -154,4 +158,43 @@ int mem_load(struct mem *m, uint64_t gpa, int fd, uint64_t offset, uint64_t len,
 uint64_t mem_bytes_copied(const struct mem *m)
 {
 	return m->bytes_copied;
+}
+
+int mem_track(struct mem *m, bool on, struct verr *e)
+{
+	return dirty_set(&m->dirty, m->map.size / MEM_PAGE, on, e);
+}
+
+bool mem_tracks(const struct mem *m)
+{
+	return dirty_on(m->dirty);
+}
+
+static uint64_t offset_of(const struct mem *m, const void *at)
+{
+	return (uint64_t)((const uint8_t *)at - m->map.start);
+}
+
+void mem_wrote(const struct mem *m, const void *at, uint64_t len)
+{
+	if (dirty_on(m->dirty))
+		dirty_wrote(m->dirty, offset_of(m, at), len);
+}
+
+void mem_handed(const struct mem *m, const void *at, uint64_t len)
+{
+	if (dirty_on(m->dirty))
+		dirty_handed(m->dirty, offset_of(m, at), len);
+}
+
+void mem_collect(struct mem *m, bool still, uint64_t *bits)
+{
+	if (dirty_on(m->dirty))
+		dirty_collect(m->dirty, still, bits);
+}
+
+void mem_note(struct mem *m, const uint64_t *bits)
+{
+	if (dirty_on(m->dirty))
+		dirty_note(m->dirty, bits);
 }

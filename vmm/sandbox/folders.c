@@ -18,28 +18,37 @@
 #include "base/own.h"
 #include "vmm/sandbox/layers.h"
 
-int folders_open(struct sandbox *s, struct verr *e)
+static int open_list(struct sandbox *s, const char *flag, const char *text, bool snapshots,
+		     struct verr *e)
 {
-	const char *text = s->config->live_dir;
-
 	while (text != NULL && *text != '\0') {
 		struct live_folder *f = &s->live[s->nlive];
 		size_t len = strcspn(text, ":");
 
 		if (s->nlive == ARRAY_LEN(s->live))
-			return verr_invalid(e, "--live-dir: more than %zu folders",
+			return verr_invalid(e, "%s: more than %zu folders", flag,
 					    ARRAY_LEN(s->live));
 		f->path = strndup(text, len);
 		if (f->path == NULL)
 			return verr_host(e, "out of memory");
 		f->fd = open(f->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (f->fd < 0)
-			return verr_invalid_os(e, "--live-dir: cannot open %s", f->path);
+			return verr_invalid_os(e, "%s: cannot open %s", flag, f->path);
 		f->detached = false;
+		f->snapshots = snapshots;
+		f->real = snapshots ? realpath(f->path, NULL) : NULL;
 		s->nlive++;
 		text += len + (text[len] == ':');
 	}
 	return 0;
+}
+
+int folders_open(struct sandbox *s, struct verr *e)
+{
+	if (open_list(s, "--live-dir", s->config->live_dir, false, e) < 0)
+		return -1;
+	s->cwd = getcwd(NULL, 0);
+	return open_list(s, "--snapshot-dir", s->config->snapshot_dir, true, e);
 }
 
 void folders_close(struct sandbox *s)
@@ -49,7 +58,9 @@ void folders_close(struct sandbox *s)
 
 		fd_close(&f->fd);
 		free(f->path);
+		free(ptr_take(f->real));
 	}
+	free(ptr_take(s->cwd));
 }
 
 static bool is_same(int a, int b)
@@ -97,22 +108,32 @@ void folders_detach(struct sandbox *s)
 		detach(s->live[i].fd, &s->live[i].detached);
 }
 
+/* Does a path begin with this folder's? `*rest` is what follows. */
+static bool begins_with(const char *path, const char *folder, const char **rest)
+{
+	size_t len = folder != NULL ? strlen(folder) : 0;
+
+	while (len > 0 && folder[len - 1] == '/')
+		len--;
+	if (folder == NULL || strncmp(path, folder, len) != 0 || path[len] != '/')
+		return false;
+	*rest = path + len + strspn(path + len, "/");
+	return true;
+}
+
 /* The folder that a path begins with; `*rest` is what follows. */
 static const struct live_folder *folder_of(const struct sandbox *s, const char *path,
-					   const char **rest)
+					   bool snapshots, const char **rest)
 {
 	for (size_t i = 0; i < s->nlive; i++) {
-		size_t len = strlen(s->live[i].path);
+		const struct live_folder *f = &s->live[i];
 
 		*rest = path;
-		if (strcmp(s->live[i].path, ".") == 0 && *path != '/')
-			return &s->live[i];
-		while (len > 0 && s->live[i].path[len - 1] == '/')
-			len--;
-		if (strncmp(path, s->live[i].path, len) != 0 || path[len] != '/')
+		if (f->snapshots != snapshots)
 			continue;
-		*rest = path + len + strspn(path + len, "/");
-		return &s->live[i];
+		if ((strcmp(f->path, ".") == 0 && *path != '/') ||
+		    begins_with(path, f->path, rest) || begins_with(path, f->real, rest))
+			return f;
 	}
 	return NULL;
 }
@@ -121,7 +142,7 @@ bool sandbox_can_open(const struct sandbox *s, const char *path)
 {
 	const char *rest;
 
-	return s == NULL || !s->entered || folder_of(s, path, &rest) != NULL;
+	return s == NULL || !s->entered || folder_of(s, path, false, &rest) != NULL;
 }
 
 int sandbox_open(const struct sandbox *s, const char *path, int flags, struct verr *e)
@@ -137,7 +158,7 @@ int sandbox_open(const struct sandbox *s, const char *path, int flags, struct ve
 		fd = open(path, flags | O_CLOEXEC);
 		return fd < 0 ? verr_invalid_os(e, "cannot open %s", path) : fd;
 	}
-	folder = folder_of(s, path, &rest);
+	folder = folder_of(s, path, false, &rest);
 	if (folder == NULL)
 		return verr_invalid(
 			e,
@@ -152,6 +173,77 @@ int sandbox_open(const struct sandbox *s, const char *path, int flags, struct ve
 			"file itself",
 			path, folder->path);
 	return fd < 0 ? verr_invalid_os(e, "cannot open %s", path) : fd;
+}
+
+/* Where the last component of a path begins; slashes at its end do not count. */
+static const char *last_of(const char *path, size_t *len)
+{
+	const char *end = path + strlen(path), *at;
+
+	while (end > path && end[-1] == '/')
+		end--;
+	for (at = end; at > path && at[-1] != '/'; at--)
+		;
+	*len = (size_t)(end - at);
+	return at;
+}
+
+static int open_beneath(const struct live_folder *folder, const char *path, struct verr *e)
+{
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+					  RESOLVE_NO_MAGICLINKS};
+	int fd = (int)syscall(SYS_openat2, folder->fd, *path != '\0' ? path : ".", &how,
+			      sizeof(how));
+
+	if (fd < 0 && (errno == ELOOP || errno == EXDEV))
+		return verr_invalid(e,
+				    "%s: leads through a link, or out of --snapshot-dir %s; "
+				    "expected the folder itself",
+				    path, folder->path);
+	return fd < 0 ? verr_invalid_os(e, "cannot open %s/%s", folder->path, path) : fd;
+}
+
+/* The folder of --snapshot-dir that a path is beneath; `*parent` and the last component. */
+static int open_parent(const struct sandbox *s, const char *path, size_t name, struct verr *e)
+{
+	auto_free char *whole = NULL;
+	const struct live_folder *folder = folder_of(s, path, true, &(const char *){NULL});
+	const char *rest;
+
+	/* A relative path may be one of the folder's as it was found. */
+	if (asprintf(&whole, "%s%s%s",
+		     folder == NULL && *path != '/' && s->cwd != NULL ? s->cwd : "",
+		     folder == NULL && *path != '/' ? "/" : "", path) < 0)
+		return verr_host(e, "out of memory");
+	whole[strlen(whole) - name] = '\0';
+	folder = folder_of(s, whole, true, &rest);
+	if (folder == NULL)
+		return verr_invalid(e,
+				    "%s: the sandbox has no way to it; expected a path in a folder "
+				    "of --snapshot-dir",
+				    path);
+	return open_beneath(folder, rest, e);
+}
+
+int sandbox_open_snapshots(const struct sandbox *s, const char *path, const char **name,
+			   struct verr *e)
+{
+	auto_free char *parent = strdup(path);
+	size_t len;
+	int fd;
+
+	if (parent == NULL)
+		return verr_host(e, "out of memory");
+	*name = last_of(path, &len);
+	if (len == 0 || len > NAME_MAX || (*name)[len] != '\0' || strcmp(*name, ".") == 0 ||
+	    strcmp(*name, "..") == 0)
+		return verr_invalid(e, "%s: expected a path that ends with a name", path);
+	if (s != NULL && s->entered)
+		return open_parent(s, path, len, e);
+	parent[*name - path] = '\0';
+	fd = open(*parent != '\0' ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? verr_invalid_os(e, "cannot open the folder of %s", path) : fd;
 }
 
 void sandbox_keep_folder(struct sandbox *s, int fd)

@@ -28,10 +28,16 @@
 
 #define MOST_CALLS 45
 #define MOST_VCPU_CALLS 20
+#define MOST_SNAPSHOT_CALLS 40
 #define CONDITIONS_MAX 3
 #define NAMES 512
 
-enum { MAIN = 1 << SANDBOX_MAIN, VCPU = 1 << SANDBOX_VCPU, WORKER = 1 << SANDBOX_WORKER };
+enum {
+	MAIN = 1 << SANDBOX_MAIN,
+	VCPU = 1 << SANDBOX_VCPU,
+	WORKER = 1 << SANDBOX_WORKER,
+	SNAPSHOT = 1 << SANDBOX_SNAPSHOT
+};
 #define ANY (MAIN | VCPU | WORKER)
 #define RARE (1 << SANDBOX_THREADS) /* not every host's tests can use it */
 
@@ -223,10 +229,14 @@ static unsigned count_calls(unsigned threads)
 
 static void check_counts(void)
 {
-	if (count_calls(ANY) <= MOST_CALLS && count_calls(VCPU) <= MOST_VCPU_CALLS)
+	if (count_calls(ANY) <= MOST_CALLS && count_calls(VCPU) <= MOST_VCPU_CALLS &&
+	    count_calls(SNAPSHOT) <= MOST_SNAPSHOT_CALLS)
 		return;
-	fprintf(stderr, "profile.def: %u calls, %u on a vCPU; at most %u and %u\n",
-		count_calls(ANY), count_calls(VCPU), MOST_CALLS, MOST_VCPU_CALLS);
+	fprintf(stderr,
+		"profile.def: %u calls, %u on a vCPU, %u where snapshots are made; at most %u, %u "
+		"and %u\n",
+		count_calls(ANY), count_calls(VCPU), count_calls(SNAPSHOT), MOST_CALLS,
+		MOST_VCPU_CALLS, MOST_SNAPSHOT_CALLS);
 	exit(1);
 }
 

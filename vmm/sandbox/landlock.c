@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Landlock (landlock(7)): a ruleset that handles every right the kernel knows, and has no rule but
- * for the API's socket and --live-dir. What was opened before keeps the rights it was opened with.
+ * for the API's socket, --live-dir and --snapshot-dir. What was opened before keeps the rights it
+ * was opened with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,17 @@ static const struct abi {
 #define CREATE_RULESET_VERSION 1U
 
 /* Beneath --live-dir existing files are read and written, and disks asked how large they are. */
+#define ACCESS_FS_TRUNCATE (1U << 14)
 #define ACCESS_FS_IOCTL_DEV (1U << 15)
 #define LIVE_RIGHTS \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_IOCTL_DEV)
+
+/* Beneath --snapshot-dir files and folders are made, read, renamed and removed. */
+#define SNAPSHOT_RIGHTS                                                 \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+	 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |  \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_FS_TRUNCATE)
 
 static bool allow(int ruleset, int folder, uint64_t rights)
 {
@@ -55,7 +64,8 @@ static int restrict_by(const struct sandbox *s, int abi)
 	if (s->remove_fd >= 0 && !allow(fd, s->remove_fd, LANDLOCK_ACCESS_FS_REMOVE_FILE))
 		return -1;
 	for (size_t i = 0; i < s->nlive; i++)
-		if (!allow(fd, s->live[i].fd, LIVE_RIGHTS & a->rights.fs))
+		if (!allow(fd, s->live[i].fd,
+			   (s->live[i].snapshots ? SNAPSHOT_RIGHTS : LIVE_RIGHTS) & a->rights.fs))
 			return -1;
 	return (int)syscall(SYS_landlock_restrict_self, fd, 0);
 }

@@ -48,11 +48,13 @@ struct open_files {
 
 #define LIVE_FOLDERS_MAX 16
 
-/* A folder of --live-dir. */
+/* A folder of --live-dir, or of --snapshot-dir. */
 struct live_folder {
 	char *path;
+	char *real; /* without links and not relative; of snapshots only */
 	int fd;
 	bool detached;
+	bool snapshots;
 };
 
 struct sandbox {
@@ -62,6 +64,7 @@ struct sandbox {
 	bool entered;    /* no path leads anywhere any more */
 	struct live_folder live[LIVE_FOLDERS_MAX];
 	size_t nlive;
+	char *cwd;        /* what relative paths of snapshots are relative to */
 	char *own_cgroup; /* the one it came from; NULL: not asked for yet */
 	int remove_fd;    /* borrowed: files may be removed from it; -1 */
 	bool remove_detached;

@@ -120,7 +120,7 @@ static void forget_environment(void)
 
 void limits_enter(struct sandbox *s)
 {
-	/* A disk that takes the place of another may be larger. */
+	/* A disk that takes the place of another may be larger, and so may a snapshot. */
 	rlim_t largest = s->nlive > 0 ? RLIM_INFINITY : s->open_files.largest;
 	struct rlimit files;
 

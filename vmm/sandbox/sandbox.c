@@ -220,9 +220,9 @@ int sandbox_enter(struct sandbox *s, struct verr *e)
 /* --- filters --- */
 
 static const char *const thread_names[] = {
-	[SANDBOX_MAIN] = "main",          [SANDBOX_VCPU] = "vcpu",
-	[SANDBOX_WORKER] = "worker",      [SANDBOX_WAITING] = "waiting",
-	[SANDBOX_THREADS] = "unfiltered",
+	[SANDBOX_MAIN] = "main",       [SANDBOX_VCPU] = "vcpu",
+	[SANDBOX_WORKER] = "worker",   [SANDBOX_SNAPSHOT] = "snapshot",
+	[SANDBOX_WAITING] = "waiting", [SANDBOX_THREADS] = "unfiltered",
 };
 _Static_assert(ARRAY_LEN(thread_names) == SANDBOX_THREADS + 1, "every profile has a name");
 

@@ -37,7 +37,8 @@ enum sandbox_thread {
 	SANDBOX_MAIN,
 	SANDBOX_VCPU,
 	SANDBOX_WORKER,
-	SANDBOX_WAITING, /* the main one, while it waits to be configured: preboot.def */
+	SANDBOX_SNAPSHOT, /* makes snapshots: only with --snapshot-dir */
+	SANDBOX_WAITING,  /* the main one, while it waits to be configured: preboot.def */
 	SANDBOX_THREADS,
 };
 
@@ -55,8 +56,8 @@ V_MUST_CHECK int sandbox_wait(struct sandbox *sandbox, struct verr *e);
 
 /*
  * With the configuration complete, before anything of the machine is opened: the cgroup and the
- * network namespace are entered, the folders of --live-dir opened. May be tried again after a
- * fault.
+ * network namespace are entered, the folders of --live-dir and --snapshot-dir opened. May be tried
+ * again after a fault.
  */
 V_MUST_CHECK int sandbox_prepare(struct sandbox *sandbox, struct verr *e);
 
@@ -73,6 +74,14 @@ void sandbox_reserve(struct sandbox *sandbox, unsigned descriptors);
 V_MUST_CHECK int sandbox_open(const struct sandbox *sandbox, const char *path, int flags,
 			      struct verr *e);
 bool sandbox_can_open(const struct sandbox *sandbox, const char *path);
+
+/*
+ * Open the folder in which `path`, a snapshot's, is or will be: by its path without a sandbox, in
+ * one only beneath a folder of --snapshot-dir, through no link. `*name` is what it is called there,
+ * a part of `path`. Returns the descriptor (close-on-exec) or -1.
+ */
+V_MUST_CHECK int sandbox_open_snapshots(const struct sandbox *sandbox, const char *path,
+					const char **name, struct verr *e);
 
 /* All layers but seccomp. In the only thread, with everything open. */
 V_MUST_CHECK int sandbox_enter(struct sandbox *sandbox, struct verr *e);

@@ -105,20 +105,22 @@ static void test_what_no_thread_has(void **state)
 
 static void test_counts(void **state)
 {
-	unsigned vcpu = 0, all = 0;
+	unsigned vcpu = 0, all = 0, snapshot = 0;
 
 	(void)state;
 	for (int number = 0; number < CALLS; number++) {
 		bool any = false;
 
 		/* With conditions it is no call without arguments: so few of them are missed. */
-		for (unsigned t = 0; t < SANDBOX_WAITING; t++)
+		for (unsigned t = 0; t < SANDBOX_SNAPSHOT; t++)
 			any |= allows_some((enum sandbox_thread)t, number);
+		snapshot += allows_some(SANDBOX_SNAPSHOT, number);
 		vcpu += allows_some(SANDBOX_VCPU, number);
 		all += any;
 	}
 	assert_in_range(vcpu, 5, 20);
 	assert_in_range(all, 20, 45);
+	assert_in_range(snapshot, 20, 40);
 }
 
 static void test_only_kvm_run_and_its_like(void **state)

@@ -84,6 +84,10 @@ V_MUST_CHECK int state_get(const struct state_reader *r, enum state_kind kind, u
 V_MUST_CHECK int state_get_bytes(const struct state_reader *r, enum state_kind kind,
 				 uint32_t instance, struct bytes *body, struct verr *e);
 
+/* Put all sections of a file into another as they are, but those of some kinds. */
+void state_copy_rest(struct state_writer *w, const struct state_reader *r,
+		     const enum state_kind *but, size_t count);
+
 /* The file as JSON, all sections; a fault where one of them is malformed. */
 V_MUST_CHECK int state_print_json(const struct state_reader *r, FILE *out, struct verr *e);
 

@@ -85,6 +85,24 @@ void state_put_bytes(struct state_writer *w, enum state_kind kind, uint32_t inst
 	s->len = body.len;
 }
 
+static bool is_one_of(const enum state_kind *kinds, size_t count, uint32_t kind)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((uint32_t)kinds[i] == kind)
+			return true;
+	return false;
+}
+
+void state_copy_rest(struct state_writer *w, const struct state_reader *r,
+		     const enum state_kind *but, size_t count)
+{
+	const struct state_section *s;
+
+	for (uint32_t i = 0; (s = state_section_at(r, i)) != NULL; i++)
+		if (!is_one_of(but, count, s->kind))
+			state_put_bytes(w, (enum state_kind)s->kind, s->instance, s->body);
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct put *x = a, *y = b;

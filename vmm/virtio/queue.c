@@ -173,6 +173,8 @@ enum chain_result queue_next(struct queue *q, struct chain *c)
 	c->read_len = c->write_len = 0;
 	if (!walk(q, c))
 		return CHAIN_BAD;
+	for (uint32_t i = c->nread; i < c->nread + c->nwrite && mem_tracks(q->mem); i++)
+		mem_handed(q->mem, c->iov[i].iov_base, c->iov[i].iov_len);
 	q->next_avail++;
 	return CHAIN_OK;
 }
@@ -191,9 +193,22 @@ void queue_stage(struct queue *q, uint16_t head, uint32_t len)
 	q->next_used++;
 }
 
+/* All of it: it is a page, or two. */
+static void wrote_used(const struct queue *q)
+{
+	mem_wrote(q->mem, q->used, used_len(q->size));
+}
+
 void queue_publish(struct queue *q)
 {
 	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+	wrote_used(q);
+}
+
+void queue_wrote(const struct queue *q, const struct iovec *iov, size_t count)
+{
+	for (size_t i = 0; i < count && mem_tracks(q->mem); i++)
+		mem_wrote(q->mem, iov[i].iov_base, iov[i].iov_len);
 }
 
 void queue_put(struct queue *q, uint16_t head, uint32_t len)
@@ -220,8 +235,10 @@ bool queue_should_interrupt(struct queue *q)
 void queue_disarm(struct queue *q)
 {
 	/* With event indices it is enough to leave the old one, which has passed. */
-	if (!q->event_idx)
-		store_u16(&q->used->flags, VRING_USED_F_NO_NOTIFY);
+	if (q->event_idx)
+		return;
+	store_u16(&q->used->flags, VRING_USED_F_NO_NOTIFY);
+	wrote_used(q);
 }
 
 bool queue_arm(struct queue *q)
@@ -230,6 +247,7 @@ bool queue_arm(struct queue *q)
 		store_u16(avail_event(q), q->next_avail);
 	else
 		store_u16(&q->used->flags, 0);
+	wrote_used(q);
 	/* The driver must see the wish before its index is read: it does the reverse. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load_u16(&q->avail->idx) != q->next_avail;

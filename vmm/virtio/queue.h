@@ -86,6 +86,12 @@ void queue_stage(struct queue *q, uint16_t head, uint32_t len);
 void queue_publish(struct queue *q);
 
 /*
+ * A device that keeps buffers over a pause (pause() of its class leaves them) has written these:
+ * said again when it hands them back, for what was noted when it got them may be forgotten.
+ */
+void queue_wrote(const struct queue *q, const struct iovec *iov, size_t count);
+
+/*
  * Must the driver be told of what was put since this was last asked (2.7.7)? Ask once after each
  * batch, and interrupt when the answer is yes.
  */

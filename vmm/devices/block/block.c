@@ -14,6 +14,7 @@
 #include "vmm/devices/block/counters.h"
 #include "vmm/devices/block/engines.h"
 #include "vmm/devices/block/offer.h"
+#include "vmm/devices/block/open.h"
 #include "vmm/devices/block/request.h"
 
 /* Requests in flight a queue; more wait in the guest's ring. */
@@ -41,11 +42,12 @@ struct block_queue {
 struct block {
 	struct vdev dev; /* first */
 	struct disk_file file;
-	struct disk_volume *volume; /* NULL: the file is the disk */
-	struct disk_medium *medium; /* of the one or the other */
-	bool unsafe;                /* a flush has nothing to do */
-	struct block_limits limits; /* constant while the queues run */
-	bool durable_writes;        /* the driver cannot flush */
+	struct disk_volume *volume;   /* NULL: the file is the disk, or: */
+	struct disk_private *private; /* NULL likewise */
+	struct disk_medium *medium;   /* of the one or the other */
+	bool unsafe;                  /* a flush has nothing to do */
+	struct block_limits limits;   /* constant while the queues run */
+	bool durable_writes;          /* the driver cannot flush */
 	uint8_t id[BLOCK_ID_LEN];
 	char name[BLOCK_ID_LEN + 1]; /* for the log */
 	struct virtio_blk_config config;
@@ -344,7 +346,7 @@ static int new_engine(struct block_queue *q, const struct block_options *o, stru
 	struct block *b = q->block;
 	struct verr refused = VERR_INIT;
 
-	if (b->volume == NULL && o->engine != DISK_ENGINE_SYNC &&
+	if (b->medium == &b->file.medium && o->engine != DISK_ENGINE_SYNC &&
 	    uring_engine_new(&b->file, BLOCK_REQUESTS, on_done, q, &q->engine, &refused) == 0)
 		return 0;
 	if (o->engine == DISK_ENGINE_IO_URING) {
@@ -376,21 +378,9 @@ static int new_queue(struct block *b, uint16_t index, const struct block_options
 	return 0;
 }
 
-static int open_medium(struct block *b, const struct block_options *o, struct verr *e)
-{
-	if (o->volume == NULL) {
-		b->medium = &b->file.medium;
-		return disk_file_open(o->path, o->readonly, &b->file, e);
-	}
-	if (disk_volume_open(o->volume, &b->volume, e) < 0)
-		return -1;
-	b->medium = disk_volume_medium(b->volume);
-	return 0;
-}
-
 static int build(struct block *b, const struct block_options *o, struct verr *e)
 {
-	if (open_medium(b, o, e) < 0)
+	if (disk_open(o, &b->file, &b->private, &b->volume, &b->medium, e) < 0)
 		return -1;
 	b->limits = (struct block_limits){.sectors = b->medium->size / BLOCK_SECTOR,
 					  .readonly = b->medium->readonly};
@@ -446,9 +436,9 @@ static int change_file(struct block *b, int fd, const char *path, struct verr *e
 {
 	struct disk_file old = b->file, changed;
 
-	if (b->volume != NULL) {
+	if (b->medium != &b->file.medium) {
 		fd_close(&fd);
-		return verr_state(e, "it is of a store, and has no file to change");
+		return verr_state(e, "it is of a store, or private, and has no file to change");
 	}
 	if (disk_file_reopen(&old, fd, path, &changed, e) < 0)
 		return -1;
@@ -523,6 +513,7 @@ struct block *block_free(struct block *b)
 	free(b->queues);
 	vdev_deinit(&b->dev);
 	b->volume = disk_volume_close(b->volume);
+	b->private = disk_private_close(b->private);
 	disk_file_close(&b->file);
 	(void)pthread_mutex_destroy(&b->rate_lock);
 	free(b);
@@ -532,6 +523,16 @@ struct block *block_free(struct block *b)
 struct vdev *block_vdev(struct block *b)
 {
 	return &b->dev;
+}
+
+struct disk_medium *block_medium(struct block *b)
+{
+	return b->medium;
+}
+
+int block_file(const struct block *b)
+{
+	return b->file.fd;
 }
 
 const char *block_engine_name(const struct block *b)

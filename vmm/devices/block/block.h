@@ -28,6 +28,7 @@ struct block_options {
 	const char *path; /* of a file; not of a volume */
 	const struct disk_volume_options *volume; /* NULL: a file */
 	bool readonly;
+	bool private; /* of a file: it stays as it is, and writes are gone with the machine */
 	enum disk_cache cache;
 	enum disk_engine_kind engine;
 	uint16_t queues; /* at least 1 */
@@ -60,6 +61,12 @@ void block_stop(struct block *block);
 struct block *block_free(struct block *block);
 
 struct vdev *block_vdev(struct block *block);
+
+/* What its bytes are on. */
+struct disk_medium *block_medium(struct block *block);
+
+/* The descriptor of a file that is a disk as it is; -1 of others. Borrowed. */
+int block_file(const struct block *block);
 
 /* "io_uring" or "sync". */
 const char *block_engine_name(const struct block *block);

@@ -43,6 +43,12 @@ struct disk_medium_class {
 
 	/* Read what is there without waiting for the host's disk. False: run() it. */
 	bool (*read_now)(struct disk_medium *medium, const struct disk_io *io);
+
+	/*
+	 * What the next machine needs to have this disk as it is now, into an empty file: its
+	 * bytes; of a volume, what was written over the image. Nothing is in flight; any thread.
+	 */
+	int (*save)(struct disk_medium *medium, int fd, struct verr *e);
 };
 
 /* Embedded first. */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "base/owner.h"
@@ -180,7 +181,12 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 	return n >= 0 && (uint64_t)n == io->len;
 }
 
-static const struct disk_medium_class file_class = {.run = run, .read_now = read_now};
+static int save(struct disk_medium *medium, int fd, struct verr *e)
+{
+	return copy_file(((const struct disk_file *)medium)->fd, fd, medium->size, e);
+}
+
+static const struct disk_medium_class file_class = {.run = run, .read_now = read_now, .save = save};
 
 /* `look`: who has it locked may be looked up. */
 static int take(int descriptor, const char *path, bool readonly, bool look, struct disk_file *out,

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/copy.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "stellarium/include/stellarium.h"
@@ -104,7 +106,24 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 	return true;
 }
 
-static const struct disk_medium_class volume_class = {.run = run, .read_now = read_now};
+/* What the overlay has is in its file, once it is flushed. */
+static int save(struct disk_medium *medium, int fd, struct verr *e)
+{
+	struct disk_volume *d = (struct disk_volume *)medium;
+	int overlay = stel_volume_overlay(d->volume);
+	struct stat st;
+
+	if (overlay < 0)
+		return verr_invalid(e, "an overlay that is discarded cannot be saved");
+	if (stel_volume_flush(d->volume, e) < 0)
+		return -1;
+	if (fstat(overlay, &st) < 0)
+		return verr_os(e, "stat the overlay");
+	return copy_file(overlay, fd, (uint64_t)st.st_size, e);
+}
+
+static const struct disk_medium_class volume_class = {
+	.run = run, .read_now = read_now, .save = save};
 
 /* --- opening --- */
 

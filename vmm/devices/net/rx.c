@@ -167,6 +167,7 @@ static void put_frame(struct net_rx *rx)
 		const struct rx_chain *c = &rx->held[rx->first];
 		uint32_t len = (uint32_t)MIN(c->len, left);
 
+		queue_wrote(ring, rx->iov + rx->first_iov, c->niov);
 		queue_stage(ring, c->head, len);
 		left -= len;
 		rx->first = (rx->first + 1) % QUEUE_SIZE_MAX;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/snapshot/disks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/own.h"
+#include "vmm/devices/block/block.h"
+#include "vmm/snapshot/path.h"
+
+bool disk_is_copied(const struct drive_config *config)
+{
+	return !config->readonly;
+}
+
+int disks_copy(const struct machine *m, struct snapshot_files *files, int fds[static DISKS_MAX],
+	       struct verr *e)
+{
+	const struct drive_config *config;
+	struct block *block;
+
+	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++) {
+		struct disk_medium *medium = block_medium(block);
+
+		if (!disk_is_copied(config))
+			continue;
+		fds[i] = files_make(files, config->id, true, e);
+		if (fds[i] < 0 || medium->class->save(medium, fds[i], e) < 0)
+			return verr_note(e, "disk %s", config->id);
+	}
+	return 0;
+}
+
+static bool is_known(const struct disk_hashes *known, const struct stamp_file *file,
+		     uint8_t hash[static SNAPSHOT_HASH])
+{
+	for (size_t i = 0; i < known->count; i++)
+		if (memcmp(&known->known[i].file, file, sizeof(*file)) == 0) {
+			memcpy(hash, known->known[i].hash, SNAPSHOT_HASH);
+			return true;
+		}
+	return false;
+}
+
+static void remember(struct disk_hashes *known, const struct stamp_file *file,
+		     const uint8_t hash[static SNAPSHOT_HASH])
+{
+	size_t at = known->count;
+
+	for (size_t i = 0; i < known->count; i++)
+		if (strcmp(known->known[i].file.name, file->name) == 0)
+			at = i;
+	if (at == DISKS_MAX)
+		return;
+	known->known[at].file = *file;
+	memcpy(known->known[at].hash, hash, SNAPSHOT_HASH);
+	known->count = MAX(known->count, at + 1);
+}
+
+/* Of a file that others may have, too: hashed once, as long as it stays as it is. */
+static int hash_referenced(const struct drive_config *config, struct block *block,
+			   struct disk_hashes *known, const atomic_bool *end,
+			   struct disk_state *out, struct stamp *stamp, struct verr *e)
+{
+	int fd = block_file(block);
+	struct stamp_file file;
+	bool regular;
+
+	out->size = block_medium(block)->size;
+	regular = stamp_of(fd, config->id, &file);
+	if (regular && is_known(known, &file, out->hash)) {
+		stamp_add(stamp, &file);
+		return 0;
+	}
+	if (snapshot_hash(fd, out->size, end, out->hash, e) < 0)
+		return -1;
+	if (regular) {
+		stamp_add(stamp, &file);
+		remember(known, &file, out->hash);
+	}
+	return 0;
+}
+
+static int hash_copy(const struct drive_config *config, int fd, const atomic_bool *end,
+		     struct disk_state *out, struct stamp *stamp, struct verr *e)
+{
+	struct stamp_file file;
+
+	if (!stamp_of(fd, config->id, &file))
+		return verr_os(e, "stat the copy");
+	out->size = file.size;
+	if (snapshot_hash(fd, out->size, end, out->hash, e) < 0 ||
+	    files_sync(fd, config->id, e) < 0)
+		return -1;
+	stamp_add(stamp, &file);
+	return 0;
+}
+
+static int finish_one(const struct drive_config *config, struct block *block, const char *cwd,
+		      int fd, struct disk_hashes *known, const atomic_bool *end,
+		      struct disk_state *out, struct stamp *stamp, struct verr *e)
+{
+	(void)snprintf(out->id, sizeof(out->id), "%s", config->id);
+	out->copied = disk_is_copied(config);
+	if (out->copied) {
+		(void)snprintf(out->path, sizeof(out->path), SNAPSHOT_DISKS_FOLDER "/%s",
+			       config->id);
+		return hash_copy(config, fd, end, out, stamp, e);
+	}
+	if (drive_is_volume(config)) /* the store looks after what is in it */
+		return 0;
+	if (path_join(cwd, config->path, out->path, e) < 0)
+		return -1;
+	return hash_referenced(config, block, known, end, out, stamp, e);
+}
+
+int disks_finish(const struct machine *m, const char *cwd, const int fds[static DISKS_MAX],
+		 struct disk_hashes *known, const atomic_bool *end, struct state_writer *state,
+		 struct stamp *stamp, struct verr *e)
+{
+	auto_free struct disk_state *disk = malloc(sizeof(*disk));
+	const struct drive_config *config;
+	struct block *block;
+
+	if (disk == NULL)
+		return verr_host(e, "out of memory");
+	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++) {
+		memset(disk, 0, sizeof(*disk));
+		if (finish_one(config, block, cwd, fds[i], known, end, disk, stamp, e) < 0)
+			return verr_note(e, "disk %s", config->id);
+		state_put(state, STATE_KIND_DISK, (uint32_t)i, disk);
+	}
+	return 0;
+}

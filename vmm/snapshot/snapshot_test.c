@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sets of pages, paths, hashes, stamps, and the names of what is being made. */
+#include "vmm/snapshot/snapshot.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/copy.h"
+#include "base/own.h"
+#include "base/test_files.h"
+#include "vmm/snapshot/files.h"
+#include "vmm/snapshot/hash.h"
+#include "vmm/snapshot/memory.h"
+#include "vmm/snapshot/path.h"
+#include "vmm/snapshot/stamp.h"
+
+#define PAGES 256
+
+static void set_pages(uint64_t bits[PAGES / 64], const char *text)
+{
+	memset(bits, 0, PAGES / 8);
+	for (const char *at = text; *at != '\0'; at += strspn(at, " ")) {
+		char *end;
+		unsigned long page = strtoul(at, &end, 10);
+
+		bits[page / 64] |= 1ULL << page % 64;
+		at = end;
+	}
+}
+
+static void test_runs_of_pages(void **state)
+{
+	uint64_t bits[PAGES / 64];
+	struct mem_run run;
+
+	(void)state;
+	set_pages(bits, "");
+	assert_false(pages_next(bits, PAGES, 0, &run));
+	assert_int_equal(pages_join(bits, PAGES, 1), 0);
+	set_pages(bits, "0 1 63 64 65 255");
+	assert_int_equal(pages_count(bits, PAGES / 64), 6);
+	assert_true(pages_next(bits, PAGES, 0, &run));
+	assert_int_equal(run.offset, 0);
+	assert_int_equal(run.len, 2 * MEM_PAGE);
+	assert_true(pages_next(bits, PAGES, 2, &run));
+	assert_int_equal(run.offset, 63 * MEM_PAGE);
+	assert_int_equal(run.len, 3 * MEM_PAGE);
+	assert_true(pages_next(bits, PAGES, 66, &run));
+	assert_int_equal(run.offset, 255 * MEM_PAGE);
+	assert_int_equal(run.len, MEM_PAGE);
+	assert_false(pages_next(bits, PAGES, 256, &run));
+}
+
+static void test_runs_are_joined_over_the_smallest_gaps(void **state)
+{
+	uint64_t bits[PAGES / 64], before[PAGES / 64];
+
+	(void)state;
+	set_pages(bits, "0 2 10 20 100");
+	memcpy(before, bits, sizeof(bits));
+	assert_int_equal(pages_join(bits, PAGES, 5), 5);
+	assert_memory_equal(bits, before, sizeof(bits));
+	assert_int_equal(pages_join(bits, PAGES, 4), 4);
+	set_pages(before, "0 1 2 10 20 100");
+	assert_memory_equal(bits, before, sizeof(bits));
+	assert_int_equal(pages_join(bits, PAGES, 1), 1);
+	assert_int_equal(pages_count(bits, PAGES / 64), 101);
+}
+
+static void test_paths(void **state)
+{
+	const struct {
+		const char *from, *to, *relative;
+	} cases[] = {
+		{"/a/b", "/a/c", "../c"},       {"/a/b", "/a/b/c", "c"},
+		{"/a/b/", "//a/b//c/d", "c/d"}, {"/a/bb", "/a/b", "../b"},
+		{"/x", "/a/b", "../a/b"},       {"/a/../b", "/a/c", "/a/c"},
+		{"/a", "/a/../b", "/a/../b"},   {"a", "b", "b"},
+		{"/a/b", "/a/b", "../b"},
+	};
+	struct verr e = VERR_INIT;
+	char out[PATH_MAX], *longest = malloc(PATH_MAX + 1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_ok(path_relative(cases[i].from, cases[i].to, out, &e), &e);
+		assert_string_equal(out, cases[i].relative);
+	}
+	assert_ok(path_join("/a", "b", out, &e), &e);
+	assert_string_equal(out, "/a/b");
+	assert_ok(path_join("/a", "/b", out, &e), &e);
+	assert_string_equal(out, "/b");
+	assert_non_null(longest);
+	memset(longest, 'x', PATH_MAX);
+	longest[PATH_MAX] = '\0';
+	assert_fault(path_join("/a", longest, out, &e), &e, VERR_INVALID, "longer");
+	free(longest);
+}
+
+static void hash(int fd, uint64_t size, uint8_t out[SNAPSHOT_HASH])
+{
+	struct verr e = VERR_INIT;
+
+	assert_ok(snapshot_hash(fd, size, NULL, out, &e), &e);
+}
+
+static void test_hash_is_of_content_and_not_of_holes(void **state)
+{
+	uint8_t a[SNAPSHOT_HASH], b[SNAPSHOT_HASH], zeros[4096] = {0};
+	auto_fd fd = memfd_create("test", MFD_CLOEXEC);
+	const off_t at[] = {0, KIB(256) - 1, KIB(256), MIB(1), MIB(3) - 1};
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, MIB(3)), 0);
+	hash(fd, MIB(3), a);
+	assert_int_equal(pwrite(fd, zeros, sizeof(zeros), KIB(512)), sizeof(zeros));
+	hash(fd, MIB(3), b);
+	assert_memory_equal(a, b, sizeof(a));
+	/* Every place counts, and the size. */
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		memcpy(a, b, sizeof(a));
+		assert_int_equal(pwrite(fd, "x", 1, at[i]), 1);
+		hash(fd, MIB(3), b);
+		assert_memory_not_equal(a, b, sizeof(a));
+	}
+	hash(fd, MIB(3) - 1, a);
+	assert_memory_not_equal(a, b, sizeof(a));
+}
+
+static void test_stamp_is_of_one_file_as_it_is(void **state)
+{
+	auto_fd fd = memfd_create("test", MFD_CLOEXEC), out = memfd_create("stamp", MFD_CLOEXEC);
+	struct stamp s = {.id = {1, 2, 3}}, read;
+	struct stamp_file file, later;
+	const uint8_t other[STAMP_ID] = {3};
+	struct verr e = VERR_INIT;
+	char text[512];
+	ssize_t len;
+
+	(void)state;
+	assert_true(stamp_of(fd, "a disk", &file));
+	stamp_add(&s, &file);
+	assert_ok(stamp_write(&s, out, &e), &e);
+	stamp_read(&read, s.id, out);
+	assert_true(stamp_has(&read, &file));
+	(void)snprintf(later.name, sizeof(later.name), "x");
+	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+	assert_true(stamp_of(fd, "a disk", &later));
+	assert_false(stamp_has(&read, &later));
+	stamp_read(&read, other, out);
+	assert_false(stamp_has(&read, &file));
+	/* Cut anywhere, it says nothing. */
+	len = pread(out, text, sizeof(text), 0);
+	assert_true(len > 0);
+	for (ssize_t cut = 0; cut < len; cut++) {
+		assert_int_equal(ftruncate(out, cut), 0);
+		stamp_read(&read, s.id, out);
+		assert_int_equal(read.count, 0);
+		assert_int_equal(ftruncate(out, 0), 0);
+		assert_int_equal(pwrite(out, text, (size_t)len, 0), len);
+	}
+}
+
+static bool there(const char *folder, const char *name)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void begin(struct snapshot_files *f, const char *folder, const char *name)
+{
+	struct verr e = VERR_INIT;
+	auto_fd fd = -1;
+	char path[256];
+
+	*f = (struct snapshot_files)SNAPSHOT_FILES_INIT;
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_ok(files_begin(f, NULL, path, &e), &e);
+	fd = files_make(f, "memory", false, &e);
+	assert_true(fd >= 0);
+	fd_close(&fd);
+	fd = files_make(f, "disk", true, &e);
+	assert_true(fd >= 0);
+}
+
+static void test_names_come_last(void **state)
+{
+	const char *folder = *state;
+	struct snapshot_files f;
+	struct verr e = VERR_INIT;
+	char path[256];
+
+	begin(&f, folder, "one");
+	assert_false(there(folder, "one"));
+	assert_true(there(folder, ".one.volt-new/disks/disk"));
+	files_end(&f);
+	assert_false(there(folder, ".one.volt-new"));
+
+	begin(&f, folder, "one");
+	assert_ok(files_name(&f, &e), &e);
+	files_end(&f);
+	files_end(&f);
+	assert_true(there(folder, "one/memory"));
+	assert_true(there(folder, "one/disks/disk"));
+	(void)snprintf(path, sizeof(path), "%s/one/", folder);
+	assert_fault(files_begin(&f, NULL, path, &e), &e, VERR_INVALID, "ends with a name");
+	files_end(&f);
+	e = (struct verr)VERR_INIT;
+	path[strlen(path) - 1] = '\0';
+	f = (struct snapshot_files)SNAPSHOT_FILES_INIT;
+	assert_fault(files_begin(&f, NULL, path, &e), &e, VERR_INVALID, "of this name");
+	files_end(&f);
+	assert_true(there(folder, "one/memory"));
+}
+
+/* What an end by force has left goes, what somebody still writes stays. */
+static void test_leftovers(void **state)
+{
+	const char *folder = *state;
+	struct snapshot_files left, busy, f;
+	struct verr e = VERR_INIT;
+	char path[256];
+
+	begin(&left, folder, "left");
+	left.made = false;
+	files_end(&left);
+	begin(&busy, folder, "busy");
+	assert_false(there(folder, ".left.volt-new"));
+	begin(&left, folder, "left");
+	left.made = false;
+	files_end(&left);
+	begin(&f, folder, "new");
+	assert_false(there(folder, ".left.volt-new"));
+	assert_true(there(folder, ".busy.volt-new/memory"));
+	files_end(&f);
+	(void)snprintf(path, sizeof(path), "%s/busy", folder);
+	f = (struct snapshot_files)SNAPSHOT_FILES_INIT;
+	assert_fault(files_begin(&f, NULL, path, &e), &e, VERR_STATE, "somebody else");
+	files_end(&f);
+	assert_ok(files_name(&busy, &e), &e);
+	files_end(&busy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs_of_pages),
+		cmocka_unit_test(test_runs_are_joined_over_the_smallest_gaps),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_hash_is_of_content_and_not_of_holes),
+		cmocka_unit_test(test_stamp_is_of_one_file_as_it_is),
+		cmocka_unit_test_setup_teardown(test_names_come_last, test_folder_make,
+						test_folder_remove),
+		cmocka_unit_test_setup_teardown(test_leftovers, test_folder_make,
+						test_folder_remove),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
