@@ -104,7 +104,8 @@ static void *exchange(void *arg)
 		usleep(100000);
 	for (uint64_t n = 0;; n++) {
 		if (write(fd, &n, sizeof(n)) != sizeof(n) ||
-		    recv(fd, &answer, sizeof(answer), MSG_WAITALL) != sizeof(answer) || answer != n) {
+		    recv(fd, &answer, sizeof(answer), MSG_WAITALL) != sizeof(answer) ||
+		    answer != n) {
 			bad++;
 			return NULL;
 		}
@@ -117,8 +118,8 @@ static void say(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	printf("load records=%ld exchanged=%ld back=%ld bad=%ld wall=%lld.%09ld\n", records, exchanged,
-	       back, bad, (long long)t.tv_sec, t.tv_nsec);
+	printf("load records=%ld exchanged=%ld back=%ld bad=%ld wall=%lld.%09ld\n", records,
+	       exchanged, back, bad, (long long)t.tv_sec, t.tv_nsec);
 	fflush(stdout);
 }
 

@@ -70,6 +70,8 @@ OUTPUTS = ["--log-path", "log", "--metrics-path", "metrics", "--console", "file=
 @pytest.mark.parametrize("flag, placeholder", settings_with_value())
 def test_bad_value(here, flag, placeholder):
     value, expected = BAD_VALUES.get(placeholder, ("banana", f"expected {placeholder}"))
+    if flag == "restore":
+        expected = "No such file or directory"
     if placeholder == "TEXT":
         assert_fault(refused(here, f"--{flag}", value), STATUS_CONFIGURATION, expected)
         return
@@ -239,7 +241,7 @@ ALL = ["--memory", "1G", "--cpus", "3", "--huge-pages", "off", "--prefault", "on
        "--pit", "on", "--console", "file=c", "--stop-timeout", "7", "--id", "a-1", "--log-level", "debug",
        "--log-format", "json", "--log-path", "l", "--metrics-path", "m", "--cmdline", "a \"b\" ä",
        "--sandbox-skip", "limits", "--sandbox-require", "seccomp,landlock", "--live-dir", "/tmp", "--netns", "n",
-       "--cpuid", "0x7:0:ebx=0bx",
+       "--cpuid", "0x7:0:ebx=0bx", "--snapshot-dir", "/tmp",
        "--cgroup", "a/b", "--io-max", "8:0,rbps=1"]
 
 
@@ -252,7 +254,7 @@ def test_dry_run_prints_a_file(here):
                     "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
                     "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "api_socket", "config_file", "personality", "dry_run", "help", "version", "drive", "rootfs", "volume", "cas_store", "net", "tap",
+        "api_socket", "config_file", "restore", "clock", "paused", "personality", "dry_run", "help", "version", "drive", "rootfs", "volume", "cas_store", "net", "tap",
         "net_bridge", "publish"} | {"workload", "drives", "volumes", "nets"}
     root, data = shown["drives"]
     assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)

@@ -233,7 +233,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
 
 
 @pytest.mark.parametrize("words, offered", [
-    ([""], {"api", "doctor", "kernel", "net", "openapi", "rootfs"}),
+    ([""], {"api", "doctor", "kernel", "net", "openapi", "rootfs", "snapshot"}),
     (["--"], {"--help", "--version"}),
     (["kernel", ""], {"list", "path", "import", "extract", "build"}),
     (["kernel", "im"], {"import"}),

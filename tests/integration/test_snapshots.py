@@ -111,6 +111,16 @@ def test_generations(here):
             vm.power_off()
 
 
+def test_what_was_left_goes(here):
+    """Of a snapshot whose maker was ended by force."""
+    left = here / SNAPS / ".gone.volt-new/disks"
+    left.mkdir(parents=True)
+    (left / "disk").write_bytes(b"x")
+    with start():
+        save("snaps/one")
+    assert os.listdir(SNAPS) == ["one"]
+
+
 def test_a_paused_machine_stays_paused(here):
     with start() as vm, api.Client() as client:
         assert client.act("pause")[0] == 200

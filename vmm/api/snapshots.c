@@ -50,17 +50,38 @@ static void on_made(void *arg, const struct snapshot_made *made, const struct ve
 /* What the body says, borrowed from `root`; a fault says what it should. */
 static int read_wish(json_t *root, struct snapshot_wish *wish, struct verr *e)
 {
-	json_error_t error;
-	int resume = 1;
+	const char *key;
+	json_t *value;
 
 	*wish = (struct snapshot_wish){.path = NULL};
-	if (json_unpack_ex(root, &error, JSON_STRICT, "{s:s,s?s,s?b}", "path", &wish->path, "base",
-			   &wish->base, "resume", &resume) < 0)
-		return verr_invalid(e,
-				    "body: %s; expected {\"path\": FOLDER, \"base\": FOLDER, "
-				    "\"resume\": true or false}, the last two if need be",
-				    error.text);
-	wish->stay_paused = resume == 0;
+	if (!json_is_object(root))
+		return verr_invalid(e, "the body is not an object in JSON");
+	json_object_foreach(root, key, value)
+	{
+		bool resume = strcmp(key, "resume") == 0;
+
+		if (!resume && strcmp(key, "path") != 0 && strcmp(key, "base") != 0)
+			return verr_invalid(e, "%s: unknown key; expected path, base or resume",
+					    key);
+		if (resume ? !json_is_boolean(value) : !json_is_string(value))
+			return verr_invalid(e, "%s: expected %s", key,
+					    resume ? "true or false" : "a string");
+	}
+	wish->path = json_string_value(json_object_get(root, "path"));
+	wish->base = json_string_value(json_object_get(root, "base"));
+	wish->stay_paused = json_is_false(json_object_get(root, "resume"));
+	return wish->path != NULL ? 0 : verr_invalid(e, "path: missing; expected a folder");
+}
+
+/* A machine that can make snapshots. */
+static int check_there(const struct api *api, struct verr *e)
+{
+	if (api->machine == NULL)
+		return verr_state(e, "the machine is not started");
+	if (api->snapshots == NULL)
+		return verr_state(
+			e, "no snapshot can be made: expected --snapshot-dir DIR at the start, a "
+			   "folder for them");
 	return 0;
 }
 
@@ -72,20 +93,10 @@ void put_snapshot(const struct call *call, struct reply *reply)
 	struct verr e = VERR_INIT;
 	json_t *root;
 
-	if (api->machine == NULL) {
-		reply_fault(reply, 409, "the machine is not started");
-		return;
-	}
-	if (api->snapshots == NULL) {
-		reply_fault(reply, 409,
-			    "no snapshot can be made: expected --snapshot-dir DIR at the start, a "
-			    "folder for them");
-		return;
-	}
 	root = request->body == NULL
 		       ? NULL
 		       : json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
-	if (read_wish(root, &wish, &e) < 0 ||
+	if (read_wish(root, &wish, &e) < 0 || check_there(api, &e) < 0 ||
 	    snapshots_make(api->snapshots, &wish, on_made, api, &e) < 0)
 		reply_verr(reply, status_of(&e), &e);
 	else

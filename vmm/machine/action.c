@@ -108,7 +108,7 @@ int machine_run(struct machine *m, struct verr *e)
 
 int machine_pause(struct machine *m, struct verr *e)
 {
-	if (m->held)
+	if (m != NULL && m->held)
 		return verr_state(e, "a snapshot of the machine is being made");
 	if (machine_state(m) != MACHINE_RUNNING)
 		return verr_state(e, "the machine is %s, so it cannot be paused",
@@ -130,7 +130,7 @@ static void resume(struct machine *m)
 
 int machine_resume(struct machine *m, struct verr *e)
 {
-	if (m->held)
+	if (m != NULL && m->held)
 		return verr_state(e, "a snapshot of the machine is being made");
 	if (machine_state(m) != MACHINE_PAUSED)
 		return verr_state(e, "the machine is %s, so it cannot be resumed",
