@@ -230,3 +230,45 @@ def test_serial_goes_to_a_file(fresh, here):
     put(fresh, "/boot-source", kernel_image_path="kernel", boot_args="!")
     put(fresh, "/actions", action_type="InstanceStart")
     volt.wait_until(lambda: (here / "out").exists() and (here / "out").read_bytes() == volt.READY, "the guest's word")
+
+
+class Host:
+    """A mount namespace whose mounts are passed on, as systemd makes them, held by a process that sleeps."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        namespaces = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+        script = f"mount -t tmpfs none {folder} && mount --make-shared {folder} && echo there && exec sleep infinity"
+        self.holder = subprocess.Popen([*namespaces, "sh", "-c", script], stdout=subprocess.PIPE)
+        assert self.holder.stdout.readline() == b"there\n"
+        user = [] if os.geteuid() == 0 else ["-U", "--preserve-credentials"]
+        self.prefix = ["nsenter", *user, "-m", "-t", str(self.holder.pid)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.holder.kill()
+        self.holder.wait()
+        self.holder.stdout.close()
+
+    def run(self, script):
+        subprocess.run([*self.prefix, "sh", "-ec", f"cd {self.folder}; {script}"], check=True)
+
+
+def test_file_that_is_mounted_over_a_placeholder(here):
+    """Kata's way to give a machine that runs a disk: the path stays, and another file is bound there."""
+    (here / "jail").mkdir()
+    with Host(here / "jail") as host:
+        host.run("touch disk; truncate -s 24576 real")
+        with volt.Vm("--personality", "firecracker", "--api-socket", here / "api", kernel=None, prefix=host.prefix) as vm:
+            api.wait_for_socket()
+            client = api.Client()
+            client.process = vm
+            put_drive(client, "a", here / "jail/disk")
+            start(client, f"r{CAPACITY[0]:x} ! u{CAPACITY[0]:x}=30 o600=34", volt.guest("do"))
+            host.run("mount --bind real disk")
+            assert patch_drive(client, "a", path_on_host=str(here / "jail/disk")) == (204, b"")
+            done = vm.finish()
+            client.connection.close()
+    assert done.status == 0 and "late" not in done.text, done

@@ -108,6 +108,28 @@ void folders_detach(struct sandbox *s)
 		detach(s->live[i].fd, &s->live[i].detached);
 }
 
+/*
+ * What is mounted in a folder of the host's later is to be seen here, too: a file may be put into
+ * the place of a disk's in that way, as Kata does. The kernel passes mounts on only to what is in a
+ * namespace, and where they come from must not see what is mounted here. The empty root gets the
+ * folders as covers, for which nobody's path leads to them ("/" is what is beneath); what the
+ * kernel refuses stays as it is.
+ */
+void folders_attach(const struct sandbox *s)
+{
+	struct mount_attr slave = {.propagation = MS_SLAVE};
+
+	for (size_t i = 0; i < s->nlive; i++) {
+		const struct live_folder *f = &s->live[i];
+
+		if (f->detached &&
+		    syscall(SYS_mount_setattr, f->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave,
+			    sizeof(slave)) == 0)
+			(void)!syscall(SYS_move_mount, f->fd, "", AT_FDCWD, "/..",
+				       MOVE_MOUNT_F_EMPTY_PATH);
+	}
+}
+
 /* Does a path begin with this folder's? `*rest` is what follows. */
 static bool begins_with(const char *path, const char *folder, const char **rest)
 {

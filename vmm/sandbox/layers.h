@@ -110,6 +110,8 @@ void folders_close(struct sandbox *s);
  * for others once there is a mount namespace of theirs; what the kernel refuses stays as it is.
  */
 void folders_detach(struct sandbox *s);
+/* Once the root is an empty one: later mounts of the host's in the live folders come through. */
+void folders_attach(const struct sandbox *s);
 
 /* namespaces.c */
 V_MUST_CHECK int netns_enter(const char *path, struct verr *e);

@@ -134,6 +134,8 @@ void namespaces_enter(struct sandbox *s)
 	if (s->refused[PART_MOUNT] == 0) {
 		folders_detach(s);
 		entered = empty_root(s);
+		if (entered)
+			folders_attach(s);
 	} else {
 		errno = s->refused[PART_MOUNT];
 	}
