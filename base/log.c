@@ -34,6 +34,11 @@ void log_setup(const struct log_options *options)
 	sink = *options;
 }
 
+void log_rename(const char *id)
+{
+	sink.id = id;
+}
+
 int log_enabled(enum log_level level)
 {
 	return level <= sink.level && !sink.off;

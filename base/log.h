@@ -58,6 +58,9 @@ struct log_options {
 /* Before any second thread exists. */
 void log_setup(const struct log_options *options);
 
+/* Another id, borrowed as well; while no other thread can write a line. */
+void log_rename(const char *id);
+
 /* Is a line of this level written at all? */
 int log_enabled(enum log_level level);
 

@@ -10,13 +10,14 @@
 #include "volt/doctor.h"
 #include "volt/kernel.h"
 #include "volt/net/net.h"
+#include "volt/pool/pool.h"
 #include "volt/rootfs.h"
 #include "volt/snapshot.h"
 #include "cli/verb.h"
 
 static const struct verb *const verbs[] = {
-	&doctor_verb,   &kernel_verb, &net_verb,     &rootfs_verb,
-	&snapshot_verb, &api_verb,    &openapi_verb,
+	&doctor_verb, &kernel_verb,   &net_verb, &rootfs_verb,
+	&pool_verb,   &snapshot_verb, &api_verb, &openapi_verb,
 };
 
 static const struct verb root = {

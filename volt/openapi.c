@@ -153,7 +153,8 @@ static json_t *schema_of_made(void)
 static json_t *schemas(void)
 {
 	static const char *const states[] = {"not-started", "running", "paused", "ended"};
-	static const char *const actions[] = {"start", "pause", "resume", "stop", "kill"};
+	static const char *const actions[] = {"start", "pause", "resume",
+					      "stop",  "kill",  "release"};
 	static const char *const healths[] = {"ok"};
 
 	return json_pack(

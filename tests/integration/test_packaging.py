@@ -233,7 +233,7 @@ def test_completion_of_volt_vmm_offers_every_flag():
 
 
 @pytest.mark.parametrize("words, offered", [
-    ([""], {"api", "doctor", "kernel", "net", "openapi", "rootfs", "snapshot"}),
+    ([""], {"api", "doctor", "kernel", "net", "openapi", "pool", "rootfs", "snapshot"}),
     (["--"], {"--help", "--version"}),
     (["kernel", ""], {"list", "path", "import", "extract", "build"}),
     (["kernel", "im"], {"import"}),
@@ -251,6 +251,11 @@ def test_completion_of_volt_vmm_offers_every_flag():
     (["net", "setup", "--uplink", "l"], {"lo"}),
     (["net", "setup", "--owner", "nobod"], {"nobody"}),
     (["net", "teardown", "--bridge", ""], set()),
+    (["pool", ""], {"start", "claim", "status", "stop"}),
+    (["pool", "claim", "--"], {"--socket", "--id", "--net", "--wait", "--json", "--help"}),
+    (["pool", "start", "--size", ""], set()),
+    (["pool", "start", "--restore", ""], {"FILES"}),
+    (["pool", "stop", "--socket", ""], {"FILES"}),
 ])
 def test_completion_of_volt(words, offered):
     assert complete("volt", *words) == offered

@@ -39,6 +39,12 @@ V_MUST_CHECK int api_new(struct loop *loop, const char *path,
 			 struct verr *e);
 
 /*
+ * Serve a connection that whoever started this process holds: until the action "release" its end
+ * is the machine's, however either comes. `fd` becomes the API's.
+ */
+V_MUST_CHECK int api_hold(struct api *api, int fd, struct verr *e);
+
+/*
  * Before there is a machine: requests change `config`, until one asks for more than that and the
  * loop is stopped for it; api_wish() says for what.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "base/own.h"
 #include "vmm/api/conn.h"
 
@@ -22,6 +23,8 @@ void conn_init(struct conn *c, struct api *api)
 
 void conn_close(struct conn *c)
 {
+	bool held = c->holds;
+
 	loop_source_deinit(&c->readable);
 	loop_source_deinit(&c->writable);
 	loop_source_deinit(&c->timeout);
@@ -29,6 +32,10 @@ void conn_close(struct conn *c)
 	free(c->out);
 	fd_close(&c->fd);
 	conn_init(c, c->api);
+	if (held) {
+		log_info(LOG_API, "who held the machine has gone");
+		end_machine(c->api);
+	}
 }
 
 /*

@@ -25,6 +25,7 @@ struct conn {
 	size_t out_at, out_len;
 	bool closing;    /* once the reply is sent */
 	bool draining;   /* it is, and the client has not closed yet */
+	bool holds;      /* its end is the machine's */
 	bool subscribed; /* it gets events until it ends */
 	bool waiting;    /* for the start, or the snapshot, that it asked for */
 };
@@ -35,6 +36,7 @@ struct api {
 	struct config *config;
 	struct machine *machine;     /* NULL until there is one */
 	struct snapshots *snapshots; /* NULL: none can be made */
+	bool saving;                 /* one is being made */
 	enum api_wish wish;
 	int fd, folder; /* the socket; the folder that it is in, O_PATH */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the socket's */
@@ -63,6 +65,9 @@ route_fn list_nets, get_net, put_net, patch_net, delete_net;
 
 /* What HTTP says to a fault of this kind. */
 int status_of(const struct verr *e);
+
+/* End the machine, or the process where there is none yet. */
+void end_machine(struct api *api);
 
 /* conn.c */
 void conn_init(struct conn *c, struct api *api);                    /* free */

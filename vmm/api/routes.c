@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/own.h"
 #include "vmm/api/conn.h"
 
@@ -125,21 +126,43 @@ static enum done act_stop(struct api *api, struct verr *e)
 	return DONE;
 }
 
+void end_machine(struct api *api)
+{
+	if (api->machine == NULL)
+		(void)quit(api);
+	else
+		machine_kill(api->machine);
+}
+
 static enum done act_kill(struct api *api, struct verr *e)
 {
 	(void)e;
-	if (api->machine == NULL)
-		return quit(api);
-	machine_kill(api->machine);
+	end_machine(api);
 	return DONE;
 }
+
+static enum done act_release(struct api *api, struct verr *e)
+{
+	bool held = false;
+
+	for (size_t i = 0; i < API_CONNECTIONS; i++) {
+		held |= api->conns[i].holds;
+		api->conns[i].holds = false;
+	}
+	if (held)
+		return DONE;
+	(void)verr_state(e, "nobody holds the machine (--hold-fd), or does any more");
+	return DONE_NOT;
+}
+
+#define ACTIONS "start|pause|resume|stop|kill|release"
 
 static const struct {
 	const char *name;
 	enum done (*act)(struct api *api, struct verr *e);
 } actions[] = {
 	{"start", act_start}, {"pause", act_pause}, {"resume", act_resume},
-	{"stop", act_stop},   {"kill", act_kill},
+	{"stop", act_stop},   {"kill", act_kill},   {"release", act_release},
 };
 
 /* The one string of {"action": "pause"}; NULL: the reply says what is wrong. Borrowed from it. */
@@ -163,7 +186,7 @@ static const char *action_of(const json_t *body, const json_error_t *error, stru
 	}
 	value = json_object_get(body, "action");
 	if (!json_is_string(value)) {
-		reply_fault(reply, 400, "action: expected start|pause|resume|stop|kill");
+		reply_fault(reply, 400, "action: expected " ACTIONS);
 		return NULL;
 	}
 	return json_string_value(value);
@@ -198,7 +221,43 @@ static void put_state(const struct call *call, struct reply *reply)
 		}
 		return;
 	}
-	reply_fault(reply, 400, "action %s: expected start|pause|resume|stop|kill", name);
+	reply_fault(reply, 400, "action %s: expected " ACTIONS, name);
+}
+
+/* The name that lines of the log have, too: while no other thread can write any. */
+static int change_id(struct api *api, char **id, struct verr *e)
+{
+	enum machine_state state = machine_state(api->machine);
+	char *old = api->config->id;
+
+	if (config_check_id(*id, e) < 0)
+		return verr_note(e, "body");
+	if (api->saving)
+		return verr_state(e, "a snapshot of the machine is being made");
+	if (state != MACHINE_PAUSED)
+		return verr_state(e, "the machine is %s: its id changes only while it is paused",
+				  machine_state_name(state));
+	api->config->id = ptr_take(*id);
+	log_rename(api->config->id);
+	free(old);
+	return 0;
+}
+
+/* What can change of a machine that has started, which is its id. */
+static void change_live(const struct call *call, struct reply *reply)
+{
+	const struct http *request = call->request;
+	const char *body = request->body != NULL ? request->body : "";
+	struct verr e = VERR_INIT;
+	struct config changed;
+
+	config_init(&changed);
+	if (config_parse_live(&changed, body, request->body_len, "body", &e) < 0 ||
+	    (changed.id != NULL && change_id(call->api, &changed.id, &e) < 0))
+		reply_verr(reply, e.kind == VERR_STATE ? 409 : 400, &e);
+	else
+		get_config(call, reply);
+	config_deinit(&changed);
 }
 
 /*
@@ -212,6 +271,10 @@ static void change_config(const struct call *call, bool on_top, struct reply *re
 	struct config changed;
 	struct verr e = VERR_INIT;
 
+	if (api->machine != NULL && on_top) {
+		change_live(call, reply);
+		return;
+	}
 	if (api->machine != NULL) {
 		reply_fault(reply, 409, "the machine is %s, so its configuration cannot change",
 			    machine_state_name(machine_state(api->machine)));

@@ -134,6 +134,23 @@ int api_new(struct loop *loop, const char *path, const struct api_personality *p
 	return 0;
 }
 
+int api_hold(struct api *api, int fd, struct verr *e)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int flags = fcntl(fd, F_GETFD);
+
+	/* What this process has opened itself by now does not count. */
+	if (flags < 0 || flags & FD_CLOEXEC || getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return verr_invalid(e, "descriptor %d is not a connected socket", fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return verr_os(e, "keep descriptor %d", fd);
+	if (conn_open(&api->conns[0], fd, e) < 0)
+		return -1;
+	api->conns[0].holds = true;
+	return 0;
+}
+
 void api_configure(struct api *api, struct config *config)
 {
 	api->config = config;

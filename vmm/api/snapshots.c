@@ -29,12 +29,14 @@ int status_of(const struct verr *e)
 static void on_made(void *arg, const struct snapshot_made *made, const struct verr *fault)
 {
 	struct reply reply = {.status = 200};
+	struct api *api = arg;
 	char id[2 * SNAPSHOT_ID + 1];
 	json_t *object;
 
+	api->saving = false;
 	if (fault != NULL) {
 		reply_verr(&reply, status_of(fault), fault);
-		conns_answer_snapshot(arg, &reply);
+		conns_answer_snapshot(api, &reply);
 		return;
 	}
 	for (size_t i = 0; i < SNAPSHOT_ID; i++)
@@ -44,7 +46,7 @@ static void on_made(void *arg, const struct snapshot_made *made, const struct ve
 			   (json_int_t)made->while_held, "held_us", (json_int_t)made->held_us);
 	reply_text(&reply, object != NULL ? json_dumps(object, JSON_COMPACT) : NULL);
 	json_decref(object);
-	conns_answer_snapshot(arg, &reply);
+	conns_answer_snapshot(api, &reply);
 }
 
 /* What the body says, borrowed from `root`; a fault says what it should. */
@@ -100,6 +102,6 @@ void put_snapshot(const struct call *call, struct reply *reply)
 	    snapshots_make(api->snapshots, &wish, on_made, api, &e) < 0)
 		reply_verr(reply, status_of(&e), &e);
 	else
-		reply->later = true;
+		api->saving = reply->later = true;
 	json_decref(root);
 }

@@ -465,6 +465,13 @@ static int check_cpuid(const char *text, struct verr *e)
 	return cpuid_parse(text, changes, e) < 0 ? verr_note(e, "--cpuid") : 0;
 }
 
+int config_check_id(const char *id, struct verr *e)
+{
+	if (id != NULL && (strspn(id, ID_CHARS) != strlen(id) || strlen(id) < 1 || strlen(id) > 64))
+		return verr_invalid(e, "--id %.80s: expected 1 to 64 of A-Z a-z 0-9 -", id);
+	return 0;
+}
+
 int config_check(struct config *c, struct verr *e)
 {
 	if (c->restore == NULL && (c->paused || c->clock != RESTORE_CLOCK_ADVANCE))
@@ -480,9 +487,8 @@ int config_check(struct config *c, struct verr *e)
 	if (c->memory % (c->huge_pages == MEM_HUGE_OFF ? MIB(1) : MIB(2)) != 0)
 		return verr_invalid(e, "--memory: expected a multiple of 2M, or of 1M with "
 				       "--huge-pages off");
-	if (c->id != NULL &&
-	    (strspn(c->id, ID_CHARS) != strlen(c->id) || strlen(c->id) < 1 || strlen(c->id) > 64))
-		return verr_invalid(e, "--id %.80s: expected 1 to 64 of A-Z a-z 0-9 -", c->id);
+	if (config_check_id(c->id, e) < 0)
+		return -1;
 	if (c->cmdline != NULL && strpbrk(c->cmdline, "\n\r") != NULL)
 		return verr_invalid(e, "--cmdline: expected one line");
 	if (strcmp(c->init, "none") != 0 &&

@@ -162,12 +162,19 @@ V_MUST_CHECK int config_parse_args(struct config *config, int argc, char *const 
 V_MUST_CHECK int config_parse_json(struct config *config, const char *text, size_t len,
 				   const char *origin, struct verr *e);
 
+/* The same, for a machine that has started: only what can still change. */
+V_MUST_CHECK int config_parse_live(struct config *config, const char *text, size_t len,
+				   const char *origin, struct verr *e);
+
 /*
  * Put in what follows from other settings (disks of --rootfs and --volume, the NIC of --tap, names
  * of disks and NICs, acpi=off on the command line), then check the rules between settings, and
  * those that a row cannot say.
  */
 V_MUST_CHECK int config_check(struct config *config, struct verr *e);
+
+/* Is the id one that a machine may have? NULL is. */
+V_MUST_CHECK int config_check_id(const char *id, struct verr *e);
 
 /* The configuration as JSON, newline-terminated, as --config-file would take it; caller frees. */
 char *config_to_json(const struct config *config);

@@ -126,19 +126,22 @@ static int set_workload(struct config *c, const json_t *value, struct verr *e)
 	return 0;
 }
 
-static int set_key(struct config *c, const char *key, const json_t *value, struct verr *e)
+static int set_key(struct config *c, const char *key, const json_t *value, bool live,
+		   struct verr *e)
 {
 	const struct setting *s = find_key(key);
 
-	if (strcmp(key, "workload") == 0)
+	if (strcmp(key, "workload") == 0 && !live)
 		return set_workload(c, value, e);
-	if (s == NULL)
+	if (s == NULL && strcmp(key, "workload") != 0)
 		return verr_invalid(e, "unknown key");
+	if (s == NULL || (live && s->phase != SETTING_LIVE))
+		return verr_state(e, "cannot change once the machine has started");
 	return set_from_json(c, s, value, e);
 }
 
-int config_parse_json(struct config *c, const char *text, size_t len, const char *origin,
-		      struct verr *e)
+static int parse(struct config *c, const char *text, size_t len, const char *origin, bool live,
+		 struct verr *e)
 {
 	json_error_t error;
 	auto_json *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
@@ -153,12 +156,24 @@ int config_parse_json(struct config *c, const char *text, size_t len, const char
 		return verr_invalid(e, "%s: expected a JSON object", origin);
 	json_object_foreach(root, key, value)
 	{
-		if (set_key(c, key, value, e) == 0)
+		if (set_key(c, key, value, live, e) == 0)
 			continue;
 		shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 		return verr_note(e, "%s: %s: %.100s", origin, key, shown != NULL ? shown : "?");
 	}
 	return 0;
+}
+
+int config_parse_json(struct config *c, const char *text, size_t len, const char *origin,
+		      struct verr *e)
+{
+	return parse(c, text, len, origin, false, e);
+}
+
+int config_parse_live(struct config *c, const char *text, size_t len, const char *origin,
+		      struct verr *e)
+{
+	return parse(c, text, len, origin, true, e);
 }
 
 static json_t *values_of(const void *object, const struct setting *rows, size_t count);

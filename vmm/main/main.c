@@ -167,14 +167,19 @@ static int open_api(struct process *p, struct verr *e)
 	const char *path = p->config.api_socket;
 	const struct api_personality *personality =
 		p->firecracker != NULL ? fc_process_api(p->firecracker) : &native_personality;
+	const int hold = (int)p->config.hold_fd;
 
+	if (path == NULL && hold != 0)
+		return verr_invalid(e, "--hold-fd %d: expected --api-socket, too", hold);
 	if (path == NULL)
 		return 0;
-	if (api_new(p->loop, path, personality, &p->api, e) == 0)
-		return 0;
-	if (p->firecracker != NULL)
-		return verr_note(e, "Failed to open the API socket at: %s", path);
-	return verr_note(e, "--api-socket");
+	if (api_new(p->loop, path, personality, &p->api, e) < 0)
+		return p->firecracker != NULL
+			       ? verr_note(e, "Failed to open the API socket at: %s", path)
+			       : verr_note(e, "--api-socket");
+	if (hold != 0 && api_hold(p->api, hold, e) < 0)
+		return verr_note(e, "--hold-fd");
+	return 0;
 }
 
 static void write_metrics(const struct process *p)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volt/pool/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/own.h"
+
+int client_connect(const char *path, struct verr *e)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (path == NULL)
+		return verr_invalid(e, "--socket: missing; expected the path of a pool's socket");
+	if (fd < 0)
+		return verr_os(e, "create a socket");
+	if (strlen(path) >= sizeof(address.sun_path))
+		return verr_invalid(e, "%s: too long for a socket's path", path);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd_take(&fd);
+	if (errno == ECONNREFUSED)
+		return verr_host(e, "%s: no pool serves this socket any more", path);
+	return verr_invalid_os(e, "cannot connect to %s (the pool's socket)", path);
+}
+
+static int send_line(int fd, json_t *request, struct verr *e)
+{
+	auto_json *owned = request;
+	auto_free char *text = owned != NULL ? json_dumps(owned, JSON_COMPACT) : NULL;
+	size_t len, at = 0;
+
+	if (text == NULL)
+		return verr_host(e, "out of memory");
+	len = strlen(text);
+	text[len++] = '\n'; /* in the terminator's place */
+	while (at < len) {
+		ssize_t n = send(fd, text + at, len - at, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return verr_os(e, "send the request");
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+/* There is one answer to one request, so nothing follows the line. */
+static char *receive_line(int fd, struct verr *e)
+{
+	size_t len = 0, size = 0;
+	char *text = NULL;
+
+	for (;;) {
+		ssize_t n;
+
+		if (len + 1 >= size) {
+			char *more = realloc(text, size = size * 2 + 4096);
+
+			if (more == NULL)
+				break;
+			text = more;
+		}
+		n = recv(fd, text + len, size - len - 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != ECONNRESET) {
+			(void)verr_os(e, "receive the answer");
+			break;
+		}
+		if (n <= 0) {
+			(void)verr_host(e, "the pool has ended");
+			break;
+		}
+		len += (size_t)n;
+		text[len] = '\0';
+		if (text[len - 1] == '\n')
+			return text;
+	}
+	(void)verr_host(e, "out of memory");
+	free(text);
+	return NULL;
+}
+
+json_t *client_ask(int fd, json_t *request, const char *key, struct verr *e)
+{
+	auto_free char *line = send_line(fd, request, e) == 0 ? receive_line(fd, e) : NULL;
+	auto_json *answer = line != NULL ? json_loads(line, 0, NULL) : NULL;
+	const char *fault = json_string_value(json_object_get(answer, "fault_message"));
+	json_t *value = json_object_get(answer, key);
+
+	if (line == NULL)
+		return NULL;
+	if (fault != NULL)
+		(void)verr_host(e, "%s", fault);
+	else if (value == NULL)
+		(void)verr_host(e, "the answer is no pool's: %.80s", line);
+	return fault == NULL && value != NULL ? json_incref(value) : NULL;
+}
