@@ -16,6 +16,11 @@ void bucket_init(struct bucket *b, uint64_t rate, uint64_t burst, uint64_t now_n
 	b->level = (int64_t)b->burst;
 }
 
+void bucket_give_once(struct bucket *b, uint64_t tokens)
+{
+	b->once = MIN(tokens, TOKENS_MAX);
+}
+
 static void fill(struct bucket *b, uint64_t now_ns)
 {
 	__uint128_t tokens;
@@ -41,6 +46,10 @@ uint64_t bucket_wait_ns(struct bucket *b, uint64_t now_ns)
 
 	if (b->rate == 0)
 		return 0;
+	if (b->once > 0) {
+		b->filled_ns = now_ns;
+		return 0;
+	}
 	fill(b, now_ns);
 	if (b->level > 0)
 		return 0;
@@ -50,8 +59,12 @@ uint64_t bucket_wait_ns(struct bucket *b, uint64_t now_ns)
 
 void bucket_take(struct bucket *b, uint64_t tokens)
 {
+	uint64_t once = MIN(tokens, b->once);
+
 	if (b->rate == 0)
 		return;
+	b->once -= once;
+	tokens -= once;
 	b->level -= (int64_t)MIN(tokens, TOKENS_MAX);
 	if (b->level < -(int64_t)TOKENS_MAX)
 		b->level = -(int64_t)TOKENS_MAX;

@@ -33,6 +33,29 @@ static void test_burst_then_rate(void **state)
 	assert_in_range(taken, 9990, 10000);
 }
 
+static void test_tokens_that_are_given_once(void **state)
+{
+	struct bucket b;
+	uint64_t now = S;
+
+	(void)state;
+	bucket_init(&b, 100, 10, now);
+	bucket_give_once(&b, 50);
+	bucket_take(&b, 30);
+	/* They last, and nothing is filled meanwhile. */
+	now += 100 * S;
+	assert_int_equal(bucket_wait_ns(&b, now), 0);
+	bucket_take(&b, 25); /* 20 of them, and 5 of the bucket's 10 */
+	assert_int_equal(bucket_wait_ns(&b, now), 0);
+	bucket_take(&b, 5);
+	assert_in_range(bucket_wait_ns(&b, now), 1, S / 100);
+	/* From here on it holds what it always does. */
+	now += 100 * S;
+	assert_int_equal(bucket_wait_ns(&b, now), 0);
+	bucket_take(&b, 10);
+	assert_int_not_equal(bucket_wait_ns(&b, now), 0);
+}
+
 static void test_debt(void **state)
 {
 	struct bucket b;
@@ -81,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit),
 		cmocka_unit_test(test_burst_then_rate),
+		cmocka_unit_test(test_tokens_that_are_given_once),
 		cmocka_unit_test(test_debt),
 		cmocka_unit_test(test_waiting_as_long_as_it_says_is_enough),
 		cmocka_unit_test(test_extremes),

@@ -133,9 +133,7 @@ static int change_drive(const struct request *r, struct drive_config *old,
 
 	if (object_copy(changed, old, &drive_class, e) < 0)
 		return -1;
-	limit_set(&(struct limit){&changed->rate, &changed->burst, &changed->ops,
-				  &changed->ops_burst},
-		  json_object_get(r->body, "rate_limiter"));
+	limit_set(drive_limit(changed), json_object_get(r->body, "rate_limiter"));
 	if (path != NULL) {
 		free(changed->path);
 		changed->path = strdup(path);
@@ -167,12 +165,8 @@ static int change_net(const struct request *r, struct net_config *old, struct ne
 {
 	if (object_copy(changed, old, &net_class, e) < 0)
 		return -1;
-	limit_set(&(struct limit){&changed->rx_rate, &changed->rx_burst, &changed->rx_packets,
-				  &changed->rx_packets_burst},
-		  json_object_get(r->body, "rx_rate_limiter"));
-	limit_set(&(struct limit){&changed->tx_rate, &changed->tx_burst, &changed->tx_packets,
-				  &changed->tx_packets_burst},
-		  json_object_get(r->body, "tx_rate_limiter"));
+	limit_set(net_rx_limit(changed), json_object_get(r->body, "rx_rate_limiter"));
+	limit_set(net_tx_limit(changed), json_object_get(r->body, "tx_rate_limiter"));
 	return machine_change_net(api_machine(r->api), old, changed, e);
 }
 

@@ -15,11 +15,15 @@
 #define RATE_MAX GIB(1024)
 #define OPS_MAX 100000000
 
+struct bucket_limit {
+	uint64_t rate, burst, once;
+};
+
 /*
  * A bucket's size is what it holds, and what it is filled with in its time. What is more than we
  * can count is no limit that anybody could reach.
  */
-static bool bucket(const json_t *bucket, uint64_t max, uint64_t *rate, uint64_t *burst)
+static bool read_bucket(const json_t *bucket, uint64_t max, struct bucket_limit *out)
 {
 	uint64_t size = (uint64_t)body_int(bucket, "size", 0);
 	uint64_t time_ms = (uint64_t)body_int(bucket, "refill_time", 0);
@@ -27,26 +31,29 @@ static bool bucket(const json_t *bucket, uint64_t max, uint64_t *rate, uint64_t 
 
 	if (bucket == NULL)
 		return false;
-	*rate = *burst = 0;
+	*out = (struct bucket_limit){.rate = 0};
 	if (size == 0 || time_ms == 0)
 		return true;
 	a_second = (__uint128_t)size * 1000 / time_ms;
-	*rate = a_second > max ? max : (uint64_t)MAX(a_second, (__uint128_t)1);
-	*burst = MIN(size, max);
+	out->rate = a_second > max ? max : (uint64_t)MAX(a_second, (__uint128_t)1);
+	out->burst = MIN(size, max);
+	out->once = MIN((uint64_t)body_int(bucket, "one_time_burst", 0), max);
 	return true;
 }
 
-void limit_set(const struct limit *l, const json_t *limiter)
+void limit_set(struct limit l, const json_t *limiter)
 {
-	uint64_t rate, burst;
+	struct bucket_limit b;
 
-	if (bucket(json_object_get(limiter, "bandwidth"), RATE_MAX, &rate, &burst)) {
-		*l->rate = rate;
-		*l->burst = burst;
+	if (read_bucket(json_object_get(limiter, "bandwidth"), RATE_MAX, &b)) {
+		*l.rate = b.rate;
+		*l.burst = b.burst;
+		*l.burst_once = b.once;
 	}
-	if (bucket(json_object_get(limiter, "ops"), OPS_MAX, &rate, &burst)) {
-		*l->ops = (uint32_t)rate;
-		*l->ops_burst = (uint32_t)burst;
+	if (read_bucket(json_object_get(limiter, "ops"), OPS_MAX, &b)) {
+		*l.ops = (uint32_t)b.rate;
+		*l.ops_burst = (uint32_t)b.burst;
+		*l.ops_burst_once = (uint32_t)b.once;
 	}
 }
 
@@ -101,8 +108,7 @@ static int configure_drive(const json_t *drive, struct drive_config *d, struct v
 									    : DISK_CACHE_UNSAFE;
 	if (engine != NULL)
 		d->engine = strcmp(engine, "Async") == 0 ? DISK_ENGINE_IO_URING : DISK_ENGINE_SYNC;
-	limit_set(&(struct limit){&d->rate, &d->burst, &d->ops, &d->ops_burst},
-		  json_object_get(drive, "rate_limiter"));
+	limit_set(drive_limit(d), json_object_get(drive, "rate_limiter"));
 	return copy(body_text(drive, "drive_id"), &d->id, e) < 0 ||
 			       copy(body_text(drive, "path_on_host"), &d->path, e) < 0
 		       ? -1
@@ -112,10 +118,8 @@ static int configure_drive(const json_t *drive, struct drive_config *d, struct v
 static int configure_net(const json_t *net, struct net_config *n, struct verr *e)
 {
 	n->mtu = (uint32_t)body_int(net, "mtu", 0);
-	limit_set(&(struct limit){&n->rx_rate, &n->rx_burst, &n->rx_packets, &n->rx_packets_burst},
-		  json_object_get(net, "rx_rate_limiter"));
-	limit_set(&(struct limit){&n->tx_rate, &n->tx_burst, &n->tx_packets, &n->tx_packets_burst},
-		  json_object_get(net, "tx_rate_limiter"));
+	limit_set(net_rx_limit(n), json_object_get(net, "rx_rate_limiter"));
+	limit_set(net_tx_limit(n), json_object_get(net, "tx_rate_limiter"));
 	return copy(body_text(net, "iface_id"), &n->id, e) < 0 ||
 			       copy(body_text(net, "host_dev_name"), &n->tap, e) < 0 ||
 			       copy(body_text(net, "guest_mac"), &n->mac, e) < 0

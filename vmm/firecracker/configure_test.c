@@ -214,32 +214,38 @@ static void test_faults(void **state)
 	(void)firecracker_free(f);
 }
 
-static void limit(const char *limiter, uint64_t want[static 4])
+/* Rate, burst and what comes once on top, of bytes and of operations; 7 is what was there. */
+static void limit(const char *limiter, const uint64_t want[static 6])
 {
 	auto_json *object = json_loads(limiter, 0, NULL);
-	uint64_t rate = 7, burst = 7;
-	uint32_t ops = 7, ops_burst = 7;
+	struct drive_config d = {.rate = 7,
+				 .burst = 7,
+				 .burst_once = 7,
+				 .ops = 7,
+				 .ops_burst = 7,
+				 .ops_burst_once = 7};
 
-	limit_set(&(struct limit){&rate, &burst, &ops, &ops_burst}, object);
-	assert_true(rate == want[0] && burst == want[1]);
-	assert_true(ops == want[2] && ops_burst == want[3]);
+	limit_set(drive_limit(&d), object);
+	assert_true(d.rate == want[0] && d.burst == want[1] && d.burst_once == want[2]);
+	assert_true(d.ops == want[3] && d.ops_burst == want[4] && d.ops_burst_once == want[5]);
 }
 
 static void test_limits(void **state)
 {
 	(void)state;
-	limit("{}", (uint64_t[]){7, 7, 7, 7});
-	limit("{\"bandwidth\":{\"size\":1000,\"refill_time\":100}}",
-	      (uint64_t[]){10000, 1000, 7, 7});
-	limit("{\"ops\":{\"size\":10,\"refill_time\":1000}}", (uint64_t[]){7, 7, 10, 10});
+	limit("{}", (uint64_t[]){7, 7, 7, 7, 7, 7});
+	limit("{\"bandwidth\":{\"size\":1000,\"refill_time\":100,\"one_time_burst\":5}}",
+	      (uint64_t[]){10000, 1000, 5, 7, 7, 7});
+	limit("{\"ops\":{\"size\":10,\"refill_time\":1000}}", (uint64_t[]){7, 7, 7, 10, 10, 0});
 	/* Slower than we can count is slow, not without a limit. */
-	limit("{\"ops\":{\"size\":1,\"refill_time\":3600000}}", (uint64_t[]){7, 7, 1, 1});
+	limit("{\"ops\":{\"size\":1,\"refill_time\":3600000}}", (uint64_t[]){7, 7, 7, 1, 1, 0});
 	/* No limit. */
-	limit("{\"bandwidth\":{\"size\":0,\"refill_time\":100}}", (uint64_t[]){0, 0, 7, 7});
-	limit("{\"ops\":{\"size\":100,\"refill_time\":0}}", (uint64_t[]){7, 7, 0, 0});
+	limit("{\"bandwidth\":{\"size\":0,\"refill_time\":100}}", (uint64_t[]){0, 0, 0, 7, 7, 7});
+	limit("{\"ops\":{\"size\":100,\"refill_time\":0}}", (uint64_t[]){7, 7, 7, 0, 0, 0});
 	limit("{\"bandwidth\":{\"size\":9223372036854775807,\"refill_time\":1},"
-	      "\"ops\":{\"size\":9223372036854775807,\"refill_time\":1}}",
-	      (uint64_t[]){GIB(1024), GIB(1024), 100000000, 100000000});
+	      "\"ops\":{\"size\":9223372036854775807,\"refill_time\":1,"
+	      "\"one_time_burst\":9223372036854775807}}",
+	      (uint64_t[]){GIB(1024), GIB(1024), 0, 100000000, 100000000, 100000000});
 }
 
 static void assert_args(const char *args, const char *root, const char *want)

@@ -66,13 +66,32 @@ int64_t body_int(const json_t *object, const char *key, int64_t otherwise);
 
 /* configure.c */
 
-/* What a limiter says in our own words; a part that is left out leaves that as it is. */
+/* Where a disk's or NIC's configuration has a limiter, in our own words. */
 struct limit {
-	uint64_t *rate, *burst;
-	uint32_t *ops, *ops_burst;
+	uint64_t *rate, *burst, *burst_once;
+	uint32_t *ops, *ops_burst, *ops_burst_once;
 };
 
-void limit_set(const struct limit *limit, const json_t *limiter);
+static inline struct limit drive_limit(struct drive_config *d)
+{
+	return (struct limit){&d->rate, &d->burst,     &d->burst_once,
+			      &d->ops,  &d->ops_burst, &d->ops_burst_once};
+}
+
+static inline struct limit net_rx_limit(struct net_config *n)
+{
+	return (struct limit){&n->rx_rate,    &n->rx_burst,         &n->rx_burst_once,
+			      &n->rx_packets, &n->rx_packets_burst, &n->rx_packets_burst_once};
+}
+
+static inline struct limit net_tx_limit(struct net_config *n)
+{
+	return (struct limit){&n->tx_rate,    &n->tx_burst,         &n->tx_burst_once,
+			      &n->tx_packets, &n->tx_packets_burst, &n->tx_packets_burst_once};
+}
+
+/* A part of the limiter that is left out stays as it is; NULL: all of it. */
+void limit_set(struct limit limit, const json_t *limiter);
 
 /* cpu.c: the changes of CPUID in a checked CpuConfig (or NULL) as --cpuid has them; NULL: none. */
 V_MUST_CHECK int cpu_changes(const json_t *cpu, char **text, struct verr *e);

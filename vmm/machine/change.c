@@ -25,6 +25,8 @@ static int open_file(struct machine *m, const struct drive_config *old,
 int machine_change_drive(struct machine *m, const struct drive_config *old,
 			 const struct drive_config *changed, bool file, struct verr *e)
 {
+	const struct block_rate old_bytes = disk_bytes(old), bytes = disk_bytes(changed);
+	const struct block_rate old_ops = disk_ops(old), ops = disk_ops(changed);
 	struct disk *disk = NULL;
 	int fd;
 
@@ -37,10 +39,9 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 		     block_change_file(disk->block, fd, changed->path, e) < 0))
 		return -1;
 	/* New limits begin with a full burst: not for a request about something else. */
-	if (old->rate != changed->rate || old->burst != changed->burst ||
-	    old->ops != changed->ops || old->ops_burst != changed->ops_burst)
-		block_change_limits(disk->block, (struct block_rate){changed->rate, changed->burst},
-				    (struct block_rate){changed->ops, changed->ops_burst});
+	if (memcmp(&bytes, &old_bytes, sizeof(bytes)) != 0 ||
+	    memcmp(&ops, &old_ops, sizeof(ops)) != 0)
+		block_change_limits(disk->block, bytes, ops);
 	if (file)
 		log_info(LOG_BLOCK, "disk %s is %s now", changed->id, changed->path);
 	return 0;

@@ -174,15 +174,28 @@ V_MUST_CHECK int nets_start(struct machine *m, struct verr *e);
 void nets_stop(struct machine *m);
 void nets_free(struct machine *m);
 
+/* What a disk's configuration says that it may do. */
+static inline struct block_rate disk_bytes(const struct drive_config *c)
+{
+	return (struct block_rate){c->rate, c->burst, c->burst_once};
+}
+
+static inline struct block_rate disk_ops(const struct drive_config *c)
+{
+	return (struct block_rate){c->ops, c->ops_burst, c->ops_burst_once};
+}
+
 /* What a NIC's configuration says that each direction may carry. */
 static inline struct net_limit nic_rx_limit(const struct net_config *c)
 {
-	return (struct net_limit){{c->rx_rate, c->rx_burst}, {c->rx_packets, c->rx_packets_burst}};
+	return (struct net_limit){{c->rx_rate, c->rx_burst, c->rx_burst_once},
+				  {c->rx_packets, c->rx_packets_burst, c->rx_packets_burst_once}};
 }
 
 static inline struct net_limit nic_tx_limit(const struct net_config *c)
 {
-	return (struct net_limit){{c->tx_rate, c->tx_burst}, {c->tx_packets, c->tx_packets_burst}};
+	return (struct net_limit){{c->tx_rate, c->tx_burst, c->tx_burst_once},
+				  {c->tx_packets, c->tx_packets_burst, c->tx_packets_burst_once}};
 }
 
 /* An access of the guest's; false where no device answers. A vCPU's thread. */

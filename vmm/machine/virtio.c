@@ -97,8 +97,8 @@ static int open_drive(struct machine *m, const struct drive_config *d, struct ve
 					.cache = (enum disk_cache)d->cache,
 					.engine = (enum disk_engine_kind)d->engine,
 					.queues = (uint16_t)d->queues,
-					.bytes = {d->rate, d->burst},
-					.ops = {d->ops, d->ops_burst},
+					.bytes = disk_bytes(d),
+					.ops = disk_ops(d),
 					.loops = loops,
 					.nloops = MAX(d->iothreads, 1),
 					.workers = m->workers};

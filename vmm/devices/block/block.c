@@ -175,7 +175,9 @@ static void set_limits(struct block *b, struct block_rate bytes, struct block_ra
 
 	(void)pthread_mutex_lock(&b->rate_lock);
 	bucket_init(&b->bytes, bytes.rate, bytes.burst, now);
+	bucket_give_once(&b->bytes, bytes.once);
 	bucket_init(&b->ops, ops.rate, ops.burst, now);
+	bucket_give_once(&b->ops, ops.once);
 	atomic_store(&b->limited, bytes.rate != 0 || ops.rate != 0);
 	(void)pthread_mutex_unlock(&b->rate_lock);
 }

@@ -21,6 +21,7 @@ struct block;
 
 struct block_rate {
 	uint64_t rate, burst; /* a second; 0: no limit, and one second's worth */
+	uint64_t once;        /* on top, and not given again */
 };
 
 struct block_options {

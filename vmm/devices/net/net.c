@@ -40,13 +40,19 @@ static struct net *net_of(struct vdev *dev)
 
 /* --- what both directions use --- */
 
+static void set_bucket(struct bucket *b, const struct net_rate *rate, uint64_t now)
+{
+	bucket_init(b, rate->rate, rate->burst, now);
+	bucket_give_once(b, rate->once);
+}
+
 static void gate_change(struct net_gate *g, const struct net_limit *limit)
 {
 	uint64_t now = sys_now_ns();
 
 	(void)pthread_mutex_lock(&g->lock);
-	bucket_init(&g->bytes, limit->bytes.rate, limit->bytes.burst, now);
-	bucket_init(&g->packets, limit->packets.rate, limit->packets.burst, now);
+	set_bucket(&g->bytes, &limit->bytes, now);
+	set_bucket(&g->packets, &limit->packets, now);
 	atomic_store(&g->limits, limit->bytes.rate != 0 || limit->packets.rate != 0);
 	(void)pthread_mutex_unlock(&g->lock);
 }

@@ -24,6 +24,7 @@ struct net;
 
 struct net_rate {
 	uint64_t rate, burst; /* a second; 0: no limit, and one second's worth */
+	uint64_t once;        /* on top, and not given again */
 };
 
 /* What one direction may carry. */
