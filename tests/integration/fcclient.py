@@ -64,6 +64,9 @@ class GoClient:
     def put(self, path, body):
         assert self.call("PUT", path, body) == (204, None)
 
+    def patch(self, path, body):
+        assert self.call("PATCH", path, body) == (204, None)
+
     def fault(self, method, path, body):
         status, reply = self.call(method, path, body)
         assert (status, list(reply)) == (400, ["fault_message"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Firecracker's clients and a real guest: what the Go SDK, firectl and Kata do, byte for byte."""
+import contextlib
 import json
 import os
 import signal
@@ -8,9 +9,9 @@ import time
 
 import pytest
 
+import disks
 import fcclient
 import volt
-from disks import own_kernel
 from fcclient import STATUS_CONFIGURATION, Firecracker, GoClient
 from linux import ROOT
 from test_debian import DISK, assert_clean, digest
@@ -65,7 +66,7 @@ def configure(client, here, kernel_args, drives, cpus, nic=None):
     client.put("/machine-config", {"mem_size_mib": 256, "smt": False, "vcpu_count": cpus})
     machine = client.get("/machine-config")
     assert (machine["vcpu_count"], machine["mem_size_mib"], machine["smt"]) == (cpus, 256, False)
-    client.put("/boot-source", {"boot_args": kernel_args, "kernel_image_path": str(own_kernel())})
+    client.put("/boot-source", {"boot_args": kernel_args, "kernel_image_path": str(disks.own_kernel())})
     for drive in drives:
         client.put(f"/drives/{drive['drive_id']}", drive)
     if nic is not None:
@@ -113,13 +114,13 @@ def test_go_sdk_with_a_pause_under_load_and_a_disk_that_grows(here, image):
                       [drive("1", image, root=True), drive("2", disk)], cpus=2, nic="02:fc:00:00:00:01")
             vm.wait_for(b"twelve=1")
             assert client.get("/")["state"] == "Running"
-            assert client.call("PATCH", "/vm", {"state": "Paused"}) == (204, None)
+            client.patch("/vm", {"state": "Paused"})
             before = digest(disk)
             time.sleep(10)
             assert client.get("/")["state"] == "Paused" and digest(disk) == before
-            assert client.call("PATCH", "/vm", {"state": "Resumed"}) == (204, None)
+            client.patch("/vm", {"state": "Resumed"})
             os.truncate(disk, 2 * DISK)
-            assert client.call("PATCH", "/drives/2", {"drive_id": "2", "path_on_host": str(disk)}) == (204, None)
+            client.patch("/drives/2", {"drive_id": "2", "path_on_host": str(disk)})
             assert fcclient.threads(vm.pid)[:3] == ["fc_vcpu 0", "fc_vcpu 1", "firecracker"]
             result = vm.finish()
     text = result.text.replace("\r\n", "\n")
@@ -163,6 +164,23 @@ KATA_ARGS = ("root=/dev/vda rootflags=data=ordered,errors=remount-ro ro rootfsty
 POOL = 8
 
 
+@contextlib.contextmanager
+def bound(what, where):
+    disks.run("mount", "--bind", what, where)
+    try:
+        yield
+    finally:
+        disks.run("umount", "--lazy", where)
+
+
+@contextlib.contextmanager
+def shared(folder):
+    """As Kata makes its folder: what is mounted in it is told to other namespaces."""
+    with bound(folder, folder):
+        disks.run("mount", "--make-shared", folder)
+        yield
+
+
 def kata_config(here, image, **more):
     """As its fcConfig.json: the root disk, eight disks to come, log and metrics on pipes."""
     drives = [drive("rootfs", image, readonly=True)]
@@ -171,7 +189,7 @@ def kata_config(here, image, **more):
         placeholder.touch()
         drives.append(drive(f"drive_{n}", placeholder))
     config = {
-        "boot-source": {"kernel_image_path": str(own_kernel()), "boot_args": KATA_ARGS},
+        "boot-source": {"kernel_image_path": str(disks.own_kernel()), "boot_args": KATA_ARGS},
         "machine-config": {"vcpu_count": 1, "mem_size_mib": 256, "smt": False},
         "drives": drives,
         "logger": {"log_path": str(here / "log.fifo"), "level": "Error"},
@@ -184,29 +202,37 @@ def kata_config(here, image, **more):
 
 
 def test_kata(here, image):
-    """Its configuration file, GET / until it runs, a placeholder that becomes a disk, SIGTERM at the end."""
+    """
+    Its configuration file, GET / until it runs, placeholders that become disks, SIGTERM at the end. Kata mounts
+    a container's block device over the placeholder, whose path stays the same.
+    """
     config = kata_config(here, image)
     Fifo(here / "log.fifo"), Fifo(here / "metrics.fifo")
-    guest_runs(image, here, 'echo "before=$(cat /sys/block/vd*/size | tr "\\n" " ")"; '
-                            'while [ "$(cat /sys/block/vdd/size)" = 0 ]; do sleep 0.1; done; '
-                            'echo "after=$(cat /sys/block/vdd/size)"; head -c 9 /dev/vdd; echo; sleep 1000')
-    (here / "layer").write_bytes(b"container".ljust(3 << 20, b"\0"))
+    guest_runs(image, here, 'echo "before=$(cat /sys/block/vd*/size | tr "\\n" " ")"; for d in vdd vde; do '
+                            'while [ "$(cat /sys/block/$d/size)" = 0 ]; do sleep 0.1; done; '
+                            'echo "$d=$(cat /sys/block/$d/size)"; head -c 9 /dev/$d; echo; done; sleep 1000')
+    for name, size in (("file", 3 << 20), ("device", 2 << 20)):
+        (here / name).write_bytes(name.encode().ljust(9, b"!").ljust(size, b"\0"))
     socket = here / "firecracker.socket"
-    with Firecracker("--api-sock", socket, "--config-file", config) as vm:
+    with shared(here), disks.loop(here / "device") as device, \
+            Firecracker("--api-sock", socket, "--config-file", config) as vm:
         fcclient.wait_for_socket(socket)
         with GoClient(socket) as client:
             volt.wait_until(lambda: client.get("/")["state"] == "Running", "the machine")
             vcpus = [name for name in fcclient.threads(vm.pid) if name.startswith("fc_vcpu")]
             assert [int(name.removeprefix("fc_vcpu").strip()) for name in vcpus] == [0]
             vm.wait_for(b"before=")
-            assert client.call("PATCH", "/drives/drive_2", {"drive_id": "drive_2", "path_on_host": str(here / "layer")}) == (204, None)
-            vm.wait_for(b"container")
-        vm.send()
-        result = vm.finish()
+            client.patch("/drives/drive_2", {"drive_id": "drive_2", "path_on_host": str(here / "file")})
+            vm.wait_for(b"file!!!!!")
+            with bound(device, here / "drive_3"):
+                client.patch("/drives/drive_3", {"drive_id": "drive_3", "path_on_host": str(here / "drive_3")})
+                vm.wait_for(b"device!!!")
+                vm.send()
+                result = vm.finish()
     text = result.text.replace("\r\n", "\n")
     assert (result.status, result.err) == (-signal.SIGTERM, ""), result
     assert value(text, "before").split()[1:] == ["0"] * POOL
-    assert int(value(text, "after")) == (3 << 20) // 512
+    assert (int(value(text, "vdd")), int(value(text, "vde"))) == ((3 << 20) // 512, (2 << 20) // 512)
 
 
 def test_kata_with_a_vsock_is_refused_by_name(here, image):

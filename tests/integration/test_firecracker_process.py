@@ -245,7 +245,7 @@ def test_death_while_paused(echo):
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGHUP, 156), (signal.SIGSYS, 148), (signal.SIGBUS, 149),
-                                            (signal.SIGSEGV, 150), (signal.SIGILL, 157)])
+                                            (signal.SIGSEGV, 150), (signal.SIGXCPU, 154), (signal.SIGILL, 157)])
 def test_signals_with_a_status(echo, number, status):
     echo.send(number)
     assert echo.finish().status == status

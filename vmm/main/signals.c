@@ -34,7 +34,8 @@ static enum signals_manner fatal_manner;
 /* Statuses that Firecracker has for signals that end it. */
 static const struct {
 	int number, status;
-} statuses[] = {{SIGSYS, 148}, {SIGBUS, 149}, {SIGSEGV, 150}, {SIGHUP, 156}, {SIGILL, 157}};
+} statuses[] = {{SIGSYS, 148},  {SIGBUS, 149}, {SIGSEGV, 150},
+		{SIGXCPU, 154}, {SIGHUP, 156}, {SIGILL, 157}};
 
 static int status_of(int number)
 {
@@ -148,6 +149,8 @@ int signals_new(struct loop *loop, enum signals_manner manner, struct signals **
 	(void)sigaddset(&mask, SIGQUIT);
 	(void)sigaddset(&mask, SIGUSR1);
 	(void)sigaddset(&mask, SIGCONT);
+	if (manner == SIGNALS_AS_FIRECRACKER)
+		(void)sigaddset(&mask, SIGXCPU);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	s->fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->fd < 0) {

@@ -431,7 +431,8 @@ static atomic_flag captured = ATOMIC_FLAG_INIT;
 
 static void entered(enum sandbox_thread thread)
 {
-	static const char *const names[] = {"main", "vcpu", "worker", "waiting"};
+	static const char *const names[] = {"main", "vcpu", "worker", "snapshot", "waiting"};
+	_Static_assert(ARRAY_LEN(names) == SANDBOX_THREADS, "every thread has a name");
 	char line[128];
 	int n;
 

@@ -92,11 +92,18 @@ static int clone_mount(int fd)
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW);
 }
 
-/* It keeps its number, for others know it. */
+/*
+ * It keeps its number, for others know it. Nobody's master but the host's: with another of these
+ * clones for a master, which is not attached to a namespace, Linux 6.1 passes on no mount.
+ */
 static void detach(int fd, bool *detached)
 {
+	struct mount_attr slave = {.propagation = MS_SLAVE};
 	auto_fd tree = fd < 0 || *detached ? -1 : clone_mount(fd);
 
+	if (tree >= 0)
+		(void)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave,
+			      sizeof(slave));
 	if (tree >= 0 && is_same(tree, fd))
 		*detached = dup3(tree, fd, O_CLOEXEC) >= 0;
 }
