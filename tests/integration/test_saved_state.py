@@ -104,6 +104,7 @@ done
 echo "bad=$bad"
 echo "date=$(date +%s)"
 echo "random=$(dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c)"
+echo "reseeded=$(dmesg | grep -c 'crng reseeded due to virtual machine fork')"
 echo "complaints=$(dmesg | grep -E 'BUG|Oops|WARNING: CPU|ACPI (BIOS )?Error|lockup|nobody cared|stall|I/O error' | grep -v fpu__init_system_xstate | tr '\n' ';')"
 """
 
@@ -122,6 +123,7 @@ def test_linux_goes_on_fifty_times(tmp_path):
     assert re.findall(r"^line=(\d+)$", out, re.M) == [str(n) for n in range(100)]
     assert "back=" not in out
     assert "\nbad=0\n" in out and "\nrandom=16\n" in out and "\ncomplaints=\n" in out, out[-2000:]
+    assert int(re.search(r"^reseeded=(\d+)$", out, re.M)[1]) >= 1
     # The wall clock, and the time that the guest's end takes.
     assert abs(now - int(re.search(r"^date=(\d+)$", out, re.M)[1])) < 10
     assert b"record 99\n" in disk.read_bytes()

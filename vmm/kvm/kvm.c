@@ -140,6 +140,18 @@ int kvm_vm_create_pit(struct kvm_vm *vm, struct verr *e)
 	return 0;
 }
 
+int kvm_vm_pulse(struct kvm_vm *vm, uint32_t gsi, struct verr *e)
+{
+	struct kvm_irq_level line = {.irq = gsi, .level = 1};
+
+	if (call_ptr(vm->kvm, vm->fd, KVM_IRQ_LINE, &line) < 0)
+		return verr_os(e, "KVM_IRQ_LINE for GSI %u", gsi);
+	line.level = 0;
+	if (call_ptr(vm->kvm, vm->fd, KVM_IRQ_LINE, &line) < 0)
+		return verr_os(e, "KVM_IRQ_LINE for GSI %u", gsi);
+	return 0;
+}
+
 int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e)
 {
 	struct kvm_irqfd irqfd = {.fd = (uint32_t)eventfd, .gsi = gsi};

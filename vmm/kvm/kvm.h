@@ -108,6 +108,9 @@ V_MUST_CHECK int kvm_vm_get_clock(struct kvm_vm *vm, struct kvm_clock_data *cloc
 V_MUST_CHECK int kvm_vm_set_clock(struct kvm_vm *vm, const struct kvm_clock_data *clock,
 				  struct verr *e);
 
+/* KVM_IRQ_LINE: an edge on `gsi`, now, and without an eventfd. */
+V_MUST_CHECK int kvm_vm_pulse(struct kvm_vm *vm, uint32_t gsi, struct verr *e);
+
 /* KVM_IRQFD: writing `eventfd` raises `gsi`. */
 V_MUST_CHECK int kvm_vm_irqfd(struct kvm_vm *vm, int eventfd, uint32_t gsi, struct verr *e);
 

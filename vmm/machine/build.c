@@ -154,7 +154,8 @@ static int load_initrd(struct machine *m, const struct boot_kernel *kernel, stru
 
 static int write_platform(struct machine *m, struct verr *e)
 {
-	if (m->config->acpi && acpi_write(m->mem, &m->platform, e) < 0)
+	if (m->config->acpi &&
+	    (acpi_write(m->mem, &m->platform, e) < 0 || vmgenid_write(m->mem, e) < 0))
 		return -1;
 	return mptable_write(m->mem, &m->platform, e);
 }
@@ -239,7 +240,8 @@ static struct machine *machine_alloc(const struct config *config, struct loop *l
 		return NULL;
 	m->config = config;
 	m->loop = loop;
-	m->platform = (struct platform){.cpus = config->cpus, .devices = m->platform_devices};
+	m->platform = (struct platform){
+		.cpus = config->cpus, .devices = m->platform_devices, .generation = true};
 	m->kvm.fd = m->vm.fd = -1;
 	m->kernel_fd = m->initrd_fd = m->serial_irq = m->i8042_irq = -1;
 	m->ended = m->panic = m->alarm = (struct loop_source)LOOP_SOURCE_INIT;

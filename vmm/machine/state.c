@@ -242,12 +242,20 @@ static int apply_virtio(struct machine *m, const struct state_reader *in, struct
 	return 0;
 }
 
+/* There may be others that go on from the same state: the guest must know. */
+static int tell_generation(struct machine *m, struct verr *e)
+{
+	if (!m->config->acpi)
+		return 0;
+	return vmgenid_write(m->mem, e) < 0 ? -1 : kvm_vm_pulse(&m->vm, LAYOUT_GSI_EVENT, e);
+}
+
 int machine_apply(struct machine *m, const struct state_reader *in, enum machine_clock clock,
 		  bool paused, struct verr *e)
 {
 	if (check_vm(m, in, e) < 0 || apply_cpuid(m, in, e) < 0 ||
 	    apply_cpus(m, in, clock, e) < 0 || apply_legacy(m, in, e) < 0 ||
-	    apply_virtio(m, in, e) < 0)
+	    apply_virtio(m, in, e) < 0 || tell_generation(m, e) < 0)
 		return -1;
 	/* No vCPU's thread is let go yet, and each looks before it enters the guest. */
 	atomic_store(&m->paused, true);

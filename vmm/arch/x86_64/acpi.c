@@ -121,17 +121,23 @@ static uint64_t area_gpa(const struct area *area, const uint8_t *table)
 	return LAYOUT_ACPI + (uint64_t)(table - area->host);
 }
 
+/* Without its NUL. */
+static void put_text(uint8_t *to, const char *text, size_t len)
+{
+	memcpy(to, text, len);
+}
+
 /* Fill in the header of a table whose other bytes are final. */
 static void table_seal(uint8_t *table, const char *signature, uint8_t revision, size_t len)
 {
 	memset(table, 0, HEADER_LEN);
-	memcpy(table, signature, 4);
+	put_text(table, signature, 4);
 	put_le32(table + HEADER_LENGTH, (uint32_t)len);
 	table[HEADER_REVISION] = revision;
-	memcpy(table + HEADER_OEM_ID, OEM_ID, 6);
-	memcpy(table + HEADER_OEM_TABLE_ID, OEM_TABLE_ID, 8);
+	put_text(table + HEADER_OEM_ID, OEM_ID, 6);
+	put_text(table + HEADER_OEM_TABLE_ID, OEM_TABLE_ID, 8);
 	put_le32(table + HEADER_OEM_REVISION, 1);
-	memcpy(table + HEADER_CREATOR_ID, CREATOR_ID, 4);
+	put_text(table + HEADER_CREATOR_ID, CREATOR_ID, 4);
 	put_le32(table + HEADER_CREATOR_REVISION, 1);
 	table[HEADER_CHECKSUM] = checksum_of(table, len);
 }
@@ -181,6 +187,46 @@ static void dsdt_add_device(struct aml *a, const struct platform_device *d)
 	aml_end(a, device);
 }
 
+/*
+ * The generation id, by its specification: ADDR is where it is, in two halves. Behind it the
+ * generic event device (5.6.9) with its one interrupt, which tells the id's driver that there is
+ * another. Linux gives an argument to methods of single interrupts, too, and complains that they
+ * take none.
+ */
+static void dsdt_add_generation(struct aml *a)
+{
+	enum { CHANGED = 0x80 };
+	size_t device, body;
+
+	device = aml_device(a, "VGEN");
+	aml_name(a, "_HID");
+	aml_string(a, "VOLT0001");
+	aml_name(a, "_CID");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "_DDN");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "ADDR");
+	body = aml_package(a, 2);
+	aml_integer(a, LAYOUT_VMGENID);
+	aml_integer(a, 0);
+	aml_end(a, body);
+	aml_end(a, device);
+
+	device = aml_device(a, "GED");
+	aml_name(a, "_HID");
+	aml_string(a, "ACPI0013");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_name(a, "_CRS");
+	body = aml_resources(a);
+	aml_interrupt(a, LAYOUT_GSI_EVENT);
+	aml_resources_end(a, body);
+	body = aml_method(a, "_EVT", 1);
+	aml_notify(a, "VGEN", CHANGED);
+	aml_end(a, body);
+	aml_end(a, device);
+}
+
 static uint8_t *dsdt_write(struct area *area, const struct platform *platform, struct verr *e)
 {
 	uint8_t *dsdt = area_take(area, HEADER_LEN, e);
@@ -206,6 +252,8 @@ static uint8_t *dsdt_write(struct area *area, const struct platform *platform, s
 			return NULL;
 		}
 	}
+	if (platform->generation)
+		dsdt_add_generation(&aml);
 	aml_end(&aml, scope);
 	if (aml.problem != NULL) {
 		(void)verr_invalid(e, "%zu devices: %s", platform->ndevices, aml.problem);
@@ -323,8 +371,8 @@ static uint8_t *xsdt_write(struct area *area, uint64_t fadt, uint64_t madt, stru
 static void rsdp_put(uint8_t *rsdp, uint64_t xsdt)
 {
 	memset(rsdp, 0, RSDP_LEN);
-	memcpy(rsdp, "RSD PTR ", 8);
-	memcpy(rsdp + RSDP_OEM_ID, OEM_ID, 6);
+	put_text(rsdp, "RSD PTR ", 8);
+	put_text(rsdp + RSDP_OEM_ID, OEM_ID, 6);
 	rsdp[RSDP_REVISION] = 2;
 	put_le32(rsdp + RSDP_LENGTH, RSDP_LEN);
 	put_le64(rsdp + RSDP_XSDT, xsdt);

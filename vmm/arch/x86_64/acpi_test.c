@@ -102,6 +102,43 @@ static const uint8_t compiled[] = {
 	0x10, 0x00, 0x00, 0x89, 0x06, 0x00, 0x03, 0x01, 0x08, 0x00, 0x00, 0x00, 0x79, 0x00,
 };
 
+/*
+ * A machine with a generation id and no other devices, compiled likewise:
+ *
+ *	DefinitionBlock ("", "DSDT", 2, "VOLT  ", "MICROVM ", 1) {
+ *	  Name (_S5, Package (4) { 5, Zero, Zero, Zero })
+ *	  Scope (\_SB) {
+ *	    Device (VGEN) {
+ *	      Name (_HID, "VOLT0001")
+ *	      Name (_CID, "VM_Gen_Counter")
+ *	      Name (_DDN, "VM_Gen_Counter")
+ *	      Name (ADDR, Package (2) { 0x000EF000, Zero })
+ *	    }
+ *	    Device (GED) {
+ *	      Name (_HID, "ACPI0013")
+ *	      Name (_UID, Zero)
+ *	      Name (_CRS, ResourceTemplate () {
+ *	        Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { 3 }
+ *	      })
+ *	      Method (_EVT, 1, NotSerialized) { Notify (VGEN, 0x80) }
+ *	    }
+ *	  }
+ *	}
+ */
+static const uint8_t compiled_generation[] = {
+	0x08, 0x5F, 0x53, 0x35, 0x5F, 0x12, 0x07, 0x04, 0x0A, 0x05, 0x00, 0x00, 0x00, 0x10, 0x44,
+	0x09, 0x5C, 0x5F, 0x53, 0x42, 0x5F, 0x5B, 0x82, 0x4D, 0x04, 0x56, 0x47, 0x45, 0x4E, 0x08,
+	0x5F, 0x48, 0x49, 0x44, 0x0D, 0x56, 0x4F, 0x4C, 0x54, 0x30, 0x30, 0x30, 0x31, 0x00, 0x08,
+	0x5F, 0x43, 0x49, 0x44, 0x0D, 0x56, 0x4D, 0x5F, 0x47, 0x65, 0x6E, 0x5F, 0x43, 0x6F, 0x75,
+	0x6E, 0x74, 0x65, 0x72, 0x00, 0x08, 0x5F, 0x44, 0x44, 0x4E, 0x0D, 0x56, 0x4D, 0x5F, 0x47,
+	0x65, 0x6E, 0x5F, 0x43, 0x6F, 0x75, 0x6E, 0x74, 0x65, 0x72, 0x00, 0x08, 0x41, 0x44, 0x44,
+	0x52, 0x12, 0x08, 0x02, 0x0C, 0x00, 0xF0, 0x0E, 0x00, 0x00, 0x5B, 0x82, 0x3C, 0x47, 0x45,
+	0x44, 0x5F, 0x08, 0x5F, 0x48, 0x49, 0x44, 0x0D, 0x41, 0x43, 0x50, 0x49, 0x30, 0x30, 0x31,
+	0x33, 0x00, 0x08, 0x5F, 0x55, 0x49, 0x44, 0x00, 0x08, 0x5F, 0x43, 0x52, 0x53, 0x11, 0x0E,
+	0x0A, 0x0B, 0x89, 0x06, 0x00, 0x03, 0x01, 0x03, 0x00, 0x00, 0x00, 0x79, 0x00, 0x14, 0x0D,
+	0x5F, 0x45, 0x56, 0x54, 0x01, 0x86, 0x56, 0x47, 0x45, 0x4E, 0x0A, 0x80,
+};
+
 static struct mem *memory_new(void)
 {
 	const struct mem_options options = {.size = MIB(1), .huge = MEM_HUGE_OFF};
@@ -274,8 +311,35 @@ static void test_madt_lists_every_cpu(void **state)
 		struct mem *mem = memory_new();
 
 		check_madt(mem, counts[i]);
-		mem = mem_free(mem);
+		(void)mem_free(mem);
 	}
+}
+
+static void test_generation_matches_the_compiler(void **state)
+{
+	const struct platform platform = {.cpus = 1, .generation = true};
+	struct verr e = VERR_INIT;
+	const uint8_t *dsdt;
+
+	assert_int_equal(acpi_write(*state, &platform, &e), 0);
+	dsdt = dsdt_of(*state);
+	assert_int_equal(le32(dsdt + 4), HEADER_LEN + sizeof(compiled_generation));
+	assert_memory_equal(dsdt + HEADER_LEN, compiled_generation, sizeof(compiled_generation));
+}
+
+/* Beside the tables, where nothing else is, and never the same. */
+static void test_generation_changes(void **state)
+{
+	const uint8_t *id = mem_ptr(*state, LAYOUT_VMGENID, VMGENID_LEN);
+	uint8_t before[VMGENID_LEN];
+	struct verr e = VERR_INIT;
+
+	assert_true(LAYOUT_VMGENID >= LAYOUT_ACPI_END);
+	assert_true(LAYOUT_VMGENID + VMGENID_LEN <= LAYOUT_MPTABLE);
+	assert_int_equal(vmgenid_write(*state, &e), 0);
+	memcpy(before, id, sizeof(before));
+	assert_int_equal(vmgenid_write(*state, &e), 0);
+	assert_memory_not_equal(id, before, sizeof(before));
 }
 
 static void test_dsdt_matches_the_compiler(void **state)
@@ -361,7 +425,7 @@ static void test_overflow_by_the_later_tables_is_a_fault(void **state)
 			dsdt = true;
 			break;
 		}
-		assert_string_equal(e.text, "ACPI tables: they need more than 65536 bytes");
+		assert_string_equal(e.text, "ACPI tables: they need more than 61440 bytes");
 		others = true;
 	}
 	assert_true(others && dsdt);
@@ -396,6 +460,8 @@ int main(void)
 		TABLE_TEST(test_fadt_leaves_fixed_hardware_out),
 		cmocka_unit_test(test_madt_lists_every_cpu),
 		TABLE_TEST(test_dsdt_matches_the_compiler),
+		TABLE_TEST(test_generation_matches_the_compiler),
+		TABLE_TEST(test_generation_changes),
 		TABLE_TEST(test_s5_has_the_sleep_type),
 		TABLE_TEST(test_largest_machine_fits),
 		TABLE_TEST(test_overflow_is_a_fault),

@@ -22,8 +22,10 @@ enum aml_op {
 	AML_SCOPE = 0x10,
 	AML_BUFFER = 0x11,
 	AML_PACKAGE = 0x12,
+	AML_METHOD = 0x14,
 	AML_EXTENDED = 0x5B,
 	AML_EXTENDED_DEVICE = 0x82,
+	AML_NOTIFY = 0x86,
 };
 
 #define NAME_SEGMENT 4
@@ -191,6 +193,24 @@ size_t aml_device(struct aml *a, const char *name)
 	body = a->len;
 	aml_segment(a, name);
 	return body;
+}
+
+size_t aml_method(struct aml *a, const char *name, uint8_t arguments)
+{
+	size_t body;
+
+	aml_byte(a, AML_METHOD);
+	body = a->len;
+	aml_segment(a, name);
+	aml_byte(a, arguments); /* not serialized */
+	return body;
+}
+
+void aml_notify(struct aml *a, const char *device, uint8_t value)
+{
+	aml_byte(a, AML_NOTIFY);
+	aml_segment(a, device);
+	aml_integer(a, value);
 }
 
 size_t aml_package(struct aml *a, uint8_t elements)

@@ -46,7 +46,11 @@ void aml_name(struct aml *a, const char *name);
 V_MUST_CHECK size_t aml_scope(struct aml *a, const char *name);
 V_MUST_CHECK size_t aml_device(struct aml *a, const char *name);
 V_MUST_CHECK size_t aml_package(struct aml *a, uint8_t elements);
+V_MUST_CHECK size_t aml_method(struct aml *a, const char *name, uint8_t arguments);
 void aml_end(struct aml *a, size_t body);
+
+/* Notify (device, value): a device of this scope or one around it. */
+void aml_notify(struct aml *a, const char *device, uint8_t value);
 
 /* A buffer of resource descriptors: those below, then aml_resources_end(). */
 V_MUST_CHECK size_t aml_resources(struct aml *a);

@@ -18,7 +18,8 @@
 #define LAYOUT_CMDLINE 0x20000ULL
 #define LAYOUT_LOW_RAM_END 0x9FC00ULL /* above: where PCs keep the EBDA and video memory */
 #define LAYOUT_ACPI 0xE0000ULL        /* RSDP first; Linux scans from here, too */
-#define LAYOUT_ACPI_END 0xF0000ULL
+#define LAYOUT_ACPI_END 0xEF000ULL
+#define LAYOUT_VMGENID 0xEF000ULL /* VMGENID_LEN bytes, which change at every restore */
 #define LAYOUT_MPTABLE 0xF0000ULL /* 255 entries fit nowhere else that is scanned */
 #define LAYOUT_MPTABLE_END 0xFFFF0ULL
 #define LAYOUT_RESET_VECTOR 0xFFFF0ULL /* F000:FFF0, where a PC's BIOS would start */
@@ -47,6 +48,7 @@
 
 /* --- interrupts: global system interrupts, identity-mapped to the one I/O APIC --- */
 #define LAYOUT_GSI_I8042 1
+#define LAYOUT_GSI_EVENT 3 /* ACPI's generic event device: there is another VMGENID */
 #define LAYOUT_GSI_COM1 4
 #define LAYOUT_GSI_VIRTIO_FIRST 5
 #define LAYOUT_IOAPIC_PINS 24

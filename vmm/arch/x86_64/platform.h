@@ -6,6 +6,7 @@
 #ifndef VOLT_VMM_ARCH_X86_64_PLATFORM_H
 #define VOLT_VMM_ARCH_X86_64_PLATFORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct platform {
 	uint32_t cpus; /* 1-PLATFORM_CPUS_MAX; APIC ids count from 0 */
 	const struct platform_device *devices;
 	size_t ndevices;
+	bool generation; /* there is a generation id at LAYOUT_VMGENID */
 };
 
 /*
@@ -51,10 +53,19 @@ static inline uint8_t platform_ioapic_id(uint32_t cpus)
  * Write the ACPI tables (ACPI 6.4) to LAYOUT_ACPI..LAYOUT_ACPI_END: RSDP (revision 2) at
  * LAYOUT_ACPI, XSDT, FADT (hardware-reduced, with sleep control, sleep status and reset registers
  * in I/O space, boot flags that announce ISA devices and the i8042 and deny VGA and the CMOS RTC),
- * MADT, DSDT with _S5 and one Device for each platform device. A fault when they do not fit or a
- * device cannot be described. Before the guest runs.
+ * MADT, DSDT with _S5, one Device for each platform device and where there is one the generation
+ * id. A fault when they do not fit or a device cannot be described. Before the guest runs.
  */
 V_MUST_CHECK int acpi_write(struct mem *mem, const struct platform *platform, struct verr *e);
+
+/*
+ * A new generation id (Microsoft, "Virtual Machine Generation ID"): 16 random bytes that the guest
+ * finds by ACPI. A guest that goes on in another machine than before hears by the interrupt
+ * LAYOUT_GSI_EVENT that there is a new one, and then knows that it may be one of several: Linux
+ * makes new random numbers. While no vCPU runs.
+ */
+#define VMGENID_LEN 16
+V_MUST_CHECK int vmgenid_write(struct mem *mem, struct verr *e);
 
 /*
  * Write the MP floating pointer and configuration table (Intel MultiProcessor Specification 1.4)
