@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -216,13 +218,28 @@ static int save(struct disk_medium *medium, int fd, struct verr *e)
 static const struct disk_medium_class private_class = {
 	.run = run, .read_now = read_now, .save = save};
 
+/* Not every file system has files without names: overlayfs has them since Linux 6.6. */
+static int open_temporary(const char *folder)
+{
+	char path[PATH_MAX];
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR) ||
+	    (size_t)snprintf(path, sizeof(path), "%s/volt-disk.XXXXXX", folder) >= sizeof(path))
+		return fd;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		(void)unlink(path);
+	return fd;
+}
+
 static int make_temporary(struct disk_private *d, struct verr *e)
 {
 	const char *folder = getenv("TMPDIR");
 
 	if (folder == NULL || *folder == '\0')
 		folder = "/var/tmp";
-	d->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	d->fd = open_temporary(folder);
 	if (d->fd < 0)
 		return verr_invalid_os(e, "make a temporary file in %s (TMPDIR says where)",
 				       folder);
