@@ -20,6 +20,7 @@ BAD_VALUES = {
     "TEXT": ("x" * 3000, "3000 bytes long, at most 2047"),
     "SIZE": ("12Q", "expected a size such as 128M or 1G"),
     "N": ("0x10", "expected a whole number, 1 to 255"),
+    "FD": ("0x10", "expected a whole number, 0 to 65535"),
     "SECONDS": ("-1", "expected a whole number, 0 to 3600"),
     "NAME": ("a b", "expected 1 to 64 of A-Z a-z 0-9 -"),
     "INTERFACE": ("a/b", "expected the name of an interface, 1 to 15 characters"),
@@ -254,7 +255,7 @@ def test_dry_run_prints_a_file(here):
                     "--drive", f"path={here.parent}/data,,1,readonly=on,queues=2,iothreads=2,rate=1M,ops-burst=3",
                     "--rootfs", here.parent / "root", "--", "sh", "-c", "echo \t\"ä\" %")
     assert set(shown) == {flag.replace("-", "_") for flag, _ in settings()} - {
-        "api_socket", "config_file", "restore", "clock", "paused", "personality", "dry_run", "help", "version", "drive", "rootfs", "volume", "cas_store", "net", "tap",
+        "api_socket", "hold_fd", "config_file", "restore", "clock", "paused", "personality", "dry_run", "help", "version", "drive", "rootfs", "volume", "cas_store", "net", "tap",
         "net_bridge", "publish"} | {"workload", "drives", "volumes", "nets"}
     root, data = shown["drives"]
     assert (root["id"], root["root"], root["path"], root["readonly"]) == ("rootfs", True, f"{here.parent}/root", False)
