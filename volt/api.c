@@ -13,13 +13,14 @@
 #include "base/own.h"
 #include "volt/api.h"
 
-/* A reply as it comes. The body of a fault is kept, that of an answer goes to stdout at once. */
+/* A reply as it comes. The body of a fault is kept, that of an answer goes to stdout at once,
+ * unless it is to be kept, too. */
 struct answer {
 	http_parser parser;
-	char *fault;
-	size_t fault_len;
+	char *kept;
+	size_t kept_len;
 	FILE *keep;
-	bool complete;
+	bool complete, keep_all;
 };
 
 static int connect_to(const char *path, struct verr *e)
@@ -83,7 +84,7 @@ static bool succeeded(const struct answer *a)
 static int on_body(http_parser *parser, const char *at, size_t len)
 {
 	struct answer *a = parser->data;
-	FILE *out = succeeded(a) ? stdout : a->keep;
+	FILE *out = succeeded(a) && !a->keep_all ? stdout : a->keep;
 
 	if (fwrite(at, 1, len, out) != len)
 		return -1;
@@ -125,7 +126,7 @@ static int receive(int fd, struct answer *a, struct verr *e)
 /* What the other side says is wrong, as a fault of ours. */
 static int raise_fault(const struct answer *a, struct verr *e)
 {
-	json_t *root = a->fault != NULL ? json_loadb(a->fault, a->fault_len, 0, NULL) : NULL;
+	json_t *root = a->kept != NULL ? json_loadb(a->kept, a->kept_len, 0, NULL) : NULL;
 	const char *text = json_string_value(json_object_get(root, "fault_message"));
 
 	(void)verr_host(e, "%s (status %u)", text != NULL ? text : "refused",
@@ -138,26 +139,42 @@ static int talk(int fd, struct answer *a, struct verr *e)
 {
 	int r;
 
-	a->keep = open_memstream(&a->fault, &a->fault_len);
+	a->keep = open_memstream(&a->kept, &a->kept_len);
 	if (a->keep == NULL)
 		return verr_host(e, "out of memory");
 	r = receive(fd, a, e);
 	(void)fclose(a->keep);
-	if (r == 0 && !succeeded(a))
-		r = raise_fault(a, e);
-	free(a->fault);
-	return r;
+	return r == 0 && !succeeded(a) ? raise_fault(a, e) : r;
+}
+
+static int ask(const char *socket, const char *method, const char *path, const char *body,
+	       struct answer *a, struct verr *e)
+{
+	auto_fd fd = connect_to(socket, e);
+
+	return fd < 0 || send_request(fd, method, path, body, e) < 0 || talk(fd, a, e) < 0 ? -1 : 0;
 }
 
 int api_ask(const char *socket, const char *method, const char *path, const char *body,
 	    struct verr *e)
 {
 	struct answer answer = {.complete = false};
-	auto_fd fd = connect_to(socket, e);
+	int r = ask(socket, method, path, body, &answer, e);
 
-	return fd < 0 || send_request(fd, method, path, body, e) < 0 || talk(fd, &answer, e) < 0
-		       ? -1
-		       : 0;
+	free(answer.kept);
+	return r;
+}
+
+int api_fetch(const char *socket, const char *method, const char *path, const char *body,
+	      char **out, struct verr *e)
+{
+	struct answer answer = {.keep_all = true};
+	int r = ask(socket, method, path, body, &answer, e);
+
+	if (r < 0)
+		free(ptr_take(answer.kept));
+	*out = answer.kept;
+	return r;
 }
 
 static int run(const struct verb_args *args, struct verr *e)

@@ -12,4 +12,8 @@ extern const struct verb openapi_verb;
 V_MUST_CHECK int api_ask(const char *socket, const char *method, const char *path, const char *body,
 			 struct verr *e);
 
+/* The same, with the body in `*out`, which the caller frees. */
+V_MUST_CHECK int api_fetch(const char *socket, const char *method, const char *path,
+			   const char *body, char **out, struct verr *e);
+
 #endif

@@ -10,7 +10,7 @@
 #include "volt/api.h"
 #include "volt/snapshot.h"
 
-enum { API, BASE, PAUSE };
+enum { API, BASE, PAUSE, STORE, DIR };
 
 static const struct verb_option options[] = {
 	[API] = {.name = "api", .value = "SOCKET", .help = "the machine's --api-socket"},
@@ -19,10 +19,16 @@ static const struct verb_option options[] = {
 		  .help = "save only what changed since this snapshot, the machine's last; needs "
 			  "volt-vmm --track-dirty on"},
 	[PAUSE] = {.name = "pause", .help = "leave the machine paused at that instant"},
+	[STORE] = {.name = "cas-store",
+		   .value = "STORE",
+		   .help = "put it into this store, as NAME; the store keeps what it has not yet"},
+	[DIR] = {.name = "dir",
+		 .value = "DIR",
+		 .help = "with --cas-store: where the machine writes it meanwhile, a folder of its "
+			 "--snapshot-dir; by default the first one"},
 };
 
-/* What the monitor, which has another current folder, takes for the same. */
-static char *absolute(const char *path, struct verr *e)
+char *snapshot_absolute(const char *path, struct verr *e)
 {
 	auto_free char *copy = strdup(path), *folder = NULL;
 	const char *name;
@@ -47,28 +53,57 @@ static char *absolute(const char *path, struct verr *e)
 	return NULL;
 }
 
-static int run(const struct verb_args *args, struct verr *e)
+char *snapshot_wish(const char *path, const char *base, bool pause, struct verr *e)
 {
-	auto_free char *path = absolute(args->operands[0], e), *base = NULL, *body = NULL;
-	json_t *wish;
-	int r;
+	json_t *wish = json_pack("{s:s,s:s*,s:b}", "path", path, "base", base, "resume", !pause);
+	char *body = wish != NULL ? json_dumps(wish, JSON_COMPACT) : NULL;
 
-	if (args->options[API] == NULL)
-		return verr_invalid(e, "expected --api SOCKET, the machine's");
-	if (args->options[BASE] != NULL)
-		base = absolute(args->options[BASE], e);
-	if (path == NULL || (args->options[BASE] != NULL && base == NULL))
-		return -1;
-	wish = json_pack("{s:s,s:s*,s:b}", "path", path, "base", base, "resume",
-			 args->options[PAUSE] == NULL);
-	body = wish != NULL ? json_dumps(wish, JSON_COMPACT) : NULL;
 	json_decref(wish);
 	if (body == NULL)
-		return verr_invalid(e, "%s: expected a path in UTF-8", path);
+		(void)verr_invalid(e, "%s: expected a path in UTF-8", path);
+	return body;
+}
+
+static int create_stored(const struct verb_args *args, struct verr *e)
+{
+	const struct snapshot_create how = {.api = args->options[API],
+					    .store = args->options[STORE],
+					    .dir = args->options[DIR],
+					    .name = args->operands[0],
+					    .pause = args->options[PAUSE] != NULL};
+
+	if (args->options[BASE] != NULL)
+		return verr_invalid(e,
+				    "--base: a store keeps only what it has not yet; expected no "
+				    "--base with --cas-store");
+	return snapshot_create_stored(&how, e);
+}
+
+static int create_folder(const struct verb_args *args, struct verr *e)
+{
+	auto_free char *path = snapshot_absolute(args->operands[0], e), *base = NULL, *body = NULL;
+	int r;
+
+	if (args->options[DIR] != NULL)
+		return verr_invalid(e, "--dir: expected --cas-store STORE beside it");
+	if (args->options[BASE] != NULL)
+		base = snapshot_absolute(args->options[BASE], e);
+	if (path == NULL || (args->options[BASE] != NULL && base == NULL))
+		return -1;
+	body = snapshot_wish(path, base, args->options[PAUSE] != NULL, e);
+	if (body == NULL)
+		return -1;
 	r = api_ask(args->options[API], "PUT", "/v1/snapshot", body, e);
 	if (r == 0)
 		putchar('\n');
 	return r < 0 ? -1 : STATUS_OK;
+}
+
+static int run(const struct verb_args *args, struct verr *e)
+{
+	if (args->options[API] == NULL)
+		return verr_invalid(e, "expected --api SOCKET, the machine's");
+	return args->options[STORE] != NULL ? create_stored(args, e) : create_folder(args, e);
 }
 
 const struct verb snapshot_create_verb = {
@@ -80,15 +115,17 @@ const struct verb snapshot_create_verb = {
 		"goes on\n"
 		"while its memory is written, and stands still for what it changes meanwhile. What "
 		"was made is\n"
-		"printed as JSON.\n"
+		"printed as JSON. With --cas-store it is kept in a store as NAME, and in no "
+		"folder.\n"
 		"\nExample:\n"
 		"  volt-vmm --kernel vmlinux --rootfs disk.img --api-socket vm.sock --snapshot-dir "
 		"/snaps &\n"
-		"  volt snapshot create --api vm.sock /snaps/first\n",
+		"  volt snapshot create --api vm.sock /snaps/first\n"
+		"  volt snapshot create --api vm.sock --cas-store store first\n",
 	.run = run,
 	.options = options,
 	.options_count = ARRAY_LEN(options),
-	.operands = "DIR",
+	.operands = "DIR|NAME",
 	.operands_min = 1,
 	.operands_max = 1,
 };

@@ -9,6 +9,7 @@
 
 #include "base/own.h"
 #include "stellarium/image/image.h"
+#include "stellarium/image/unpack.h"
 #include "stellarium/store/file.h"
 
 /* So many packs that are so small become one. */
@@ -268,6 +269,15 @@ static int run_locked(struct gc *g, struct verr *e)
 	return r;
 }
 
+/* Files that were made of images, and that nobody uses. */
+static void remove_unpacked(const struct stel *s, struct stel_gc *out)
+{
+	auto_fd room = unpack_room(s);
+
+	if (room >= 0)
+		unpack_tidy(room, true, &out->freed);
+}
+
 int stel_gc(struct stel *s, const struct stel_watch *watch, struct stel_gc *out, struct verr *e)
 {
 	struct gc g = {.s = s,
@@ -287,6 +297,7 @@ int stel_gc(struct stel *s, const struct stel_watch *watch, struct stel_gc *out,
 		break;
 	case FILE_LOCKED:
 		r = run_locked(&g, e);
+		remove_unpacked(s, out);
 		(void)flock(s->gc, LOCK_UN);
 		break;
 	}

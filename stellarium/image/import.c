@@ -126,10 +126,10 @@ static int run_pipeline(struct import *m, struct verr *e)
 	return r;
 }
 
-static int run(struct import *m, const char *name, int fd, bool replace, struct verr *e)
+/* All but what keeps it, while the writer's lease does. */
+static int run(struct import *m, int fd, struct verr *e)
 {
 	if (options_check(&m->options, e) < 0 ||
-	    names_check_new(m->s->dir, &m->s->store, name, replace, e) < 0 ||
 	    input_open(&m->input, fd, split_unit(&m->options.cut), e) < 0 ||
 	    writer_open(&m->writer, m->s, m->options.codec == STEL_CODEC_NONE, e) < 0)
 		return -1;
@@ -144,33 +144,67 @@ static int run(struct import *m, const char *name, int fd, bool replace, struct 
 	m->out->size = m->tree.root.size;
 	m->out->zero = m->tree.root.zero;
 	m->out->chunks = m->tree.root.chunks;
-	if (writer_commit(&m->writer, e) < 0 ||
-	    watch_go_on(m->watch, m->offset, m->input.size, e) < 0)
-		return -1;
-	return names_give(m->s->dir, &m->s->store, name, replace, &m->out->id, m->out->size, e);
+	return writer_commit(&m->writer, e) < 0 ||
+			       watch_go_on(m->watch, m->offset, m->input.size, e) < 0
+		       ? -1
+		       : 0;
 }
 
-int stel_import(struct stel *s, const char *name, int fd, const struct stel_options *options,
-		bool replace, const struct stel_watch *watch, struct stel_import *out,
-		struct verr *e)
+static struct import *import_new(struct stel *s, const struct stel_options *options,
+				 const struct stel_watch *watch, struct stel_import *out,
+				 struct verr *e)
 {
 	struct import *m = calloc(1, sizeof(*m));
-	int r;
 
-	if (m == NULL)
-		return verr_host(e, "out of memory");
+	if (m == NULL) {
+		(void)verr_host(e, "out of memory");
+		return NULL;
+	}
 	*out = (struct stel_import){0};
 	m->s = s;
 	m->options = options != NULL ? *options : s->defaults;
 	m->watch = watch;
 	m->out = out;
 	m->writer = (struct writer)WRITER_INIT;
-	r = run(m, name, fd, replace, e);
+	return m;
+}
+
+static void import_free(struct import *m)
+{
 	m->pool = pool_stop(m->pool); /* before what it works on */
 	for (size_t i = 0; i < BATCHES; i++)
 		batch_deinit(&m->batches[i]);
 	manifest_builder_deinit(&m->tree);
 	writer_close(&m->writer);
 	free(m);
+}
+
+int stel_import(struct stel *s, const char *name, int fd, const struct stel_options *options,
+		bool replace, const struct stel_watch *watch, struct stel_import *out,
+		struct verr *e)
+{
+	struct import *m = import_new(s, options, watch, out, e);
+	int r = -1;
+
+	if (m == NULL)
+		return -1;
+	if (names_check_new(s->dir, &s->store, name, replace, e) == 0 && run(m, fd, e) == 0)
+		r = names_give(s->dir, &s->store, name, replace, &out->id, out->size, e);
+	import_free(m);
+	return r;
+}
+
+int stel_import_unnamed(struct stel *s, int fd, const struct stel_options *options,
+			const struct stel_watch *watch, struct stel_import *out,
+			struct stel_image **image, struct verr *e)
+{
+	struct import *m = import_new(s, options, watch, out, e);
+	int r = -1;
+
+	if (m == NULL)
+		return -1;
+	if (run(m, fd, e) == 0)
+		r = image_open_id(s, &out->id, "the new image", image, e);
+	import_free(m);
 	return r;
 }

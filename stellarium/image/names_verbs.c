@@ -101,6 +101,26 @@ int stel_clone(struct stel *s, const char *name, const char *as, unsigned int co
 	return r;
 }
 
+int stel_name_all(struct stel *s, const struct stel_naming *names, size_t count, struct verr *e)
+{
+	struct names_change change = NAMES_CHANGE_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = stel_check_name(names[i].name, e);
+	if (r == 0)
+		r = names_begin(&change, s->dir, &s->store, e);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (check_free(&change.now, names[i].name, false, e) < 0 ||
+		    names_set(&change, names[i].name, &names[i].image->id,
+			      stel_image_size(names[i].image), e) < 0)
+			r = -1;
+	if (r == 0)
+		r = names_commit(&change, e);
+	names_change_deinit(&change);
+	return r;
+}
+
 int stel_remove(struct stel *s, const char *const *names, size_t count, struct verr *e)
 {
 	struct names_change change = NAMES_CHANGE_INIT;

@@ -16,6 +16,7 @@
 #ifndef STELLARIUM_H
 #define STELLARIUM_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,11 @@ V_MUST_CHECK int stel_import(struct stel *s, const char *name, int fd,
 			     const struct stel_watch *watch, struct stel_import *out,
 			     struct verr *e);
 
+/* The same without a name: the image stays as long as it is open, and for stel_name_all(). */
+V_MUST_CHECK int stel_import_unnamed(struct stel *s, int fd, const struct stel_options *options,
+				     const struct stel_watch *watch, struct stel_import *out,
+				     struct stel_image **image, struct verr *e);
+
 struct stel_info {
 	struct stel_id id;
 	uint64_t size;        /* bytes */
@@ -151,6 +157,14 @@ V_MUST_CHECK int stel_list(struct stel *s, stel_name_fn *show, void *ctx, struct
 /* The image gets another name; with `count` above 0 so many: PREFIX0, PREFIX1, ... All or none. */
 V_MUST_CHECK int stel_clone(struct stel *s, const char *name, const char *as, unsigned int count,
 			    struct verr *e);
+/* Open images get names that none has yet, all at once or none. */
+struct stel_naming {
+	const char *name;
+	const struct stel_image *image;
+};
+V_MUST_CHECK int stel_name_all(struct stel *s, const struct stel_naming *names, size_t count,
+			       struct verr *e);
+
 V_MUST_CHECK int stel_remove(struct stel *s, const char *const *names, size_t count,
 			     struct verr *e);
 
@@ -183,6 +197,7 @@ struct stel_volume_options {
 	bool create;       /* an overlay that is not there is made */
 	bool pretend;   /* only whether that would work: nothing is made, and nothing can be written
 			 */
+	bool passing;   /* the overlay goes with this process: no name keeps its image */
 	bool unsafe;    /* what is flushed survives this process, but no crash of the host */
 	uint64_t cache; /* bytes for chunks that were expanded */
 	unsigned int threads; /* that read and write at once, at least 1 */
@@ -237,6 +252,9 @@ bool stel_volume_ahead(struct stel_volume *v);
 V_MUST_CHECK int stel_volume_create(struct stel *s, const char *folder, const char *image,
 				    struct verr *e);
 
+/* The overlay at `path` is a copy of another volume's: a name of its own keeps its image now. */
+V_MUST_CHECK int stel_volume_adopt(struct stel *s, const char *path, struct verr *e);
+
 struct stel_volume_info {
 	struct stel_id image;
 	char name[STEL_NAME_MAX + 1];      /* what the image was called */
@@ -259,6 +277,31 @@ V_MUST_CHECK int stel_volume_remove(struct stel *s, const char *folder, struct v
 V_MUST_CHECK int stel_commit(struct stel *s, const char *folder, const char *name, bool replace,
 			     const struct stel_watch *watch, struct stel_import *out,
 			     struct verr *e);
+
+/* -- images as files -------------------------------------------------------------------------- */
+
+/*
+ * Images as files in a folder of the store, for those who map them: written once, verified, and
+ * then shared by all who ask for the same images by the same paths. They are never changed.
+ */
+struct stel_file {
+	const char *path;  /* in the folder; at most one folder deeper: "disks/a" */
+	const char *image; /* its name */
+};
+
+#define STEL_FILES_MAX 64
+
+/* All files are written: add what belongs to them. `folder` is borrowed. */
+typedef int stel_files_fn(void *ctx, int folder, struct verr *e);
+
+/*
+ * `path` is the folder's. It stays as it is as long as `*lease`, a descriptor, is open in any
+ * process; after that stel_gc() removes it, and so does a restart of the host. `finish` is called
+ * when they are written, and not when they are found; it may be NULL.
+ */
+V_MUST_CHECK int stel_unpack(struct stel *s, const struct stel_file *files, size_t count,
+			     stel_files_fn *finish, void *ctx, char path[static PATH_MAX],
+			     int *lease, struct verr *e);
 
 /* -- the store -------------------------------------------------------------------------------- */
 

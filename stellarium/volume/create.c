@@ -152,6 +152,49 @@ int stel_volume_create(struct stel *s, const char *folder, const char *image, st
 	return r < 0 ? verr_note(e, "%s", folder) : 0;
 }
 
+static int must_be_there(enum overlay_found found, struct verr *e)
+{
+	if (found == OVERLAY_MISSING)
+		(void)verr_invalid(e, "there is no volume");
+	return found == OVERLAY_FOUND ? 0 : -1;
+}
+
+/* The head first: who opens it makes up for a name that is missing. */
+static int adopt_at(struct stel *s, const struct place *place, struct verr *e)
+{
+	struct overlay_place at = place_overlay(place);
+	struct overlay o = OVERLAY_INIT;
+	uint8_t page[OVERLAY_PAGE];
+	struct overlay_head head;
+	bool added;
+	int r;
+
+	if (must_be_there(overlay_open(&o, &at, OVERLAY_WRITE, &s->store, &head, NULL, e), e) < 0)
+		return -1;
+	r = reference_new(head.reference, e);
+	if (r == 0) {
+		overlay_put_head(page, &head);
+		r = file_pwrite(o.fd, "it", page, sizeof(page), 0, e);
+	}
+	if (r == 0)
+		r = file_sync(o.fd, "it", e);
+	if (r == 0)
+		r = reference_keep(s, &head, &added, e);
+	overlay_close(&o);
+	return r;
+}
+
+int stel_volume_adopt(struct stel *s, const char *path, struct verr *e)
+{
+	struct place place = PLACE_INIT;
+	int r = place_open(&place, path, false, false, e);
+
+	if (r == 0)
+		r = adopt_at(s, &place, e);
+	place_close(&place);
+	return r < 0 ? verr_note(e, "%s", path) : 0;
+}
+
 /* -- looking, removing */
 
 static uint64_t count_pages(const struct overlay *o, enum overlay_state wanted)
@@ -164,13 +207,6 @@ static uint64_t count_pages(const struct overlay *o, enum overlay_state wanted)
 		count += state == wanted ? n : 0;
 	}
 	return count;
-}
-
-static int must_be_there(enum overlay_found found, struct verr *e)
-{
-	if (found == OVERLAY_MISSING)
-		(void)verr_invalid(e, "there is no volume");
-	return found == OVERLAY_FOUND ? 0 : -1;
 }
 
 static int look(struct stel *s, const struct place *place, struct stel_volume_info *out,

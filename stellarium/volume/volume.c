@@ -124,7 +124,7 @@ static int open_overlay(struct stel_volume *v, struct stel *s, const struct stel
 	place_close(&place);
 	if (r < 0 || check_image(s, &head, o->image, e) < 0)
 		return -1;
-	if (!o->readonly && reference_keep(s, &head, &added, e) < 0)
+	if (!o->readonly && !o->passing && reference_keep(s, &head, &added, e) < 0)
 		return -1;
 	if (open_source(v, s, &head, e) == 0)
 		return 0;

@@ -192,7 +192,7 @@ static int check_drives(struct config *c, struct verr *e)
 				return verr_invalid(e, "--drive id=%s: two disks have this name",
 						    d[i].id);
 	}
-	if (c->cas_store != NULL && !has_volume(c))
+	if (c->cas_store != NULL && c->restore == NULL && !has_volume(c))
 		return verr_invalid(e,
 				    "--cas-store %s: expected a --volume, or a --drive with "
 				    "volume= or image=, of it",

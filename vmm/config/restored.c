@@ -9,7 +9,7 @@
 /* What the guest knows of, which cannot be another now. The rest is the process's own. */
 static const char *const of_guest[] = {
 	"kernel", "initrd",  "rootfs", "volumes", "tap",   "net_bridge", "net_backend", "publish",
-	"rng",    "cmdline", "memory", "cpus",    "entry", "acpi",       "pit",         "cas_store",
+	"rng",    "cmdline", "memory", "cpus",    "entry", "acpi",       "pit",
 };
 
 /* Where the host's choice counts, unless it is left to us. */

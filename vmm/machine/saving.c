@@ -130,6 +130,7 @@ static int name_disk(struct drive_config *d, const struct block *block, const ch
 		     struct verr *e)
 {
 	if (drive_is_volume(d)) {
+		d->private = false; /* of a clone's overlay */
 		free(d->image);
 		d->image = strdup(block_image(block));
 		if (d->image == NULL)

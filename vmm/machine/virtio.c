@@ -84,6 +84,7 @@ static int open_drive(struct machine *m, const struct drive_config *d, struct ve
 						   .overlay = d->overlay,
 						   .image = d->image,
 						   .readonly = d->readonly,
+						   .passing = d->private,
 						   .unsafe = d->cache == DISK_CACHE_UNSAFE,
 						   .pretend = m->config->dry_run,
 						   .cache = d->chunk_cache,

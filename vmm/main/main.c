@@ -23,6 +23,7 @@
 #include "vmm/sandbox/sandbox.h"
 #include "vmm/snapshot/restore.h"
 #include "vmm/snapshot/snapshot.h"
+#include "vmm/snapshot/stored.h"
 
 #define STATUS_FAILED 1
 #define STATUS_CONFIGURATION 2
@@ -39,7 +40,8 @@ struct process {
 	struct fc_process *firecracker; /* NULL: this is Volt */
 	struct api *api;
 	int log_fd, metrics_fd;
-	bool quit; /* before there was a machine */
+	int lease_fd; /* of the snapshot's files, where a store has made them */
+	bool quit;    /* before there was a machine */
 };
 
 static bool waits_for_configuration(const struct config *c)
@@ -377,11 +379,21 @@ static int dry_run(struct process *p, struct verr *e)
 
 static int open_restore(struct process *p, struct verr *e)
 {
-	if (p->config.restore == NULL)
+	const struct config *c = &p->config;
+	char stored[PATH_MAX];
+
+	if (c->restore == NULL)
 		return 0;
-	if (restore_open(p->config.restore, NULL, &p->restore, e) < 0)
+	if (c->cas_store != NULL &&
+	    stored_get(c->cas_store, c->restore, stored, &p->lease_fd, e) < 0)
+		return verr_note(e, "--restore %s", c->restore);
+	if (restore_open(c->cas_store != NULL ? stored : c->restore, NULL, &p->restore, e) < 0)
 		return verr_note(e, "--restore");
-	return restore_config(p->restore, &p->config, e);
+	if (restore_config(p->restore, &p->config, e) < 0)
+		return -1;
+	if (c->cas_store != NULL) /* texts that are there to the end now */
+		restore_is_stored(p->restore, c->cas_store, c->restore);
+	return 0;
 }
 
 /* Returns the exit status, or -1 when a machine is to be run. */
@@ -413,7 +425,7 @@ static int prepare(struct process *p, int argc, char *argv[], struct verr *e)
 
 int main(int argc, char *argv[])
 {
-	struct process p = {.log_fd = -1, .metrics_fd = -1};
+	struct process p = {.log_fd = -1, .metrics_fd = -1, .lease_fd = -1};
 	struct verr e = VERR_INIT;
 	int status, deadly;
 
@@ -440,6 +452,7 @@ int main(int argc, char *argv[])
 	p.sandbox = sandbox_free(p.sandbox);
 	p.firecracker = fc_process_free(p.firecracker);
 	fd_close(&p.metrics_fd);
+	fd_close(&p.lease_fd);
 	config_deinit(&p.config);
 	return deadly != 0 ? signals_die(deadly) : status;
 }

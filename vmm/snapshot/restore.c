@@ -13,14 +13,17 @@
 #include "base/own.h"
 #include "vmm/snapshot/disks.h"
 #include "vmm/snapshot/path.h"
+#include "vmm/snapshot/stored.h"
 
 struct restore {
 	struct opened_chain chain;
 	struct config saved;
 	struct mem_layer layers[MEM_LAYERS_MAX];
 	struct machine_restore machine;
+	const char *store, *stored; /* a store, and what it is called in there; or NULL */
 	struct made_file {
 		char *path;
+		char *store;    /* which has a name for it, unless NULL */
 		bool temporary; /* gone once it is open */
 	} made[DISKS_MAX];
 	size_t nmade;
@@ -51,10 +54,21 @@ int restore_open(const char *path, const char *memory, struct restore **out, str
 	return 0;
 }
 
+void restore_is_stored(struct restore *r, const char *store, const char *name)
+{
+	r->store = store;
+	r->stored = name;
+}
+
 int restore_config(const struct restore *r, struct config *config, struct verr *e)
 {
 	if (config_restored(config, &r->saved, e) < 0)
 		return -1;
+	/* What was written to a volume's folder is the snapshot's now, and may go to another place.
+	 */
+	for (size_t i = 0; i < config->drives.count; i++)
+		if (config_drives(config)[i].overlay != NULL)
+			free(ptr_take(config_drives(config)[i].volume));
 	if (config->memory != r->chain.at[0]->memory->size)
 		return verr_corrupt(e, "the snapshot's configuration has other memory than its "
 				       "state");
@@ -119,6 +133,34 @@ static int replace(char **text, const char *with, struct verr *e)
 	return *text == NULL ? verr_host(e, "out of memory") : 0;
 }
 
+/* A copy that stays keeps its image by a name of its own. */
+static int adopt(struct restore *r, const struct drive_config *d, struct verr *e)
+{
+	struct made_file *made = &r->made[r->nmade - 1];
+	struct stel *s = NULL;
+	int result;
+
+	made->store = strdup(d->store);
+	if (made->store == NULL)
+		return verr_host(e, "out of memory");
+	if (stel_open(&s, d->store, e) < 0)
+		return -1;
+	result = stel_volume_adopt(s, made->path, e);
+	(void)stel_close(s);
+	return result;
+}
+
+/* Its image is the snapshot's; by the name that keeps it where that is in a store. */
+static int place_image(const struct restore *r, struct drive_config *d, struct verr *e)
+{
+	char image[STEL_NAME_MAX + 1];
+
+	if (r->store == NULL)
+		return 0;
+	stored_image(r->stored, "images/", d->id, image);
+	return replace(&d->store, r->store, e) < 0 || replace(&d->image, image, e) < 0 ? -1 : 0;
+}
+
 /* A volume: what was written is copied, and its image is the store's. */
 static int place_volume(struct restore *r, struct drive_config *d, const struct drive_config *saved,
 			int fd, uint64_t size, struct verr *e)
@@ -128,7 +170,11 @@ static int place_volume(struct restore *r, struct drive_config *d, const struct 
 	if (copy_disk(r, fd, size, kept ? d->overlay : NULL, e) < 0)
 		return -1;
 	free(ptr_take(d->volume));
-	return replace(&d->overlay, r->made[r->nmade - 1].path, e);
+	free(ptr_take(d->image)); /* what is called so may be another one by now */
+	d->private = !kept;
+	if (replace(&d->overlay, r->made[r->nmade - 1].path, e) < 0 || place_image(r, d, e) < 0)
+		return -1;
+	return kept ? adopt(r, d, e) : 0;
 }
 
 /* A file: it stays as it is, or becomes another. */
@@ -165,13 +211,13 @@ static int place_copy(struct restore *r, struct drive_config *d, const struct dr
 }
 
 /* One that nobody may write, where it was, or where the user says that it is. */
-static int check_referenced(struct restore *r, const struct drive_config *d,
+static int check_referenced(struct restore *r, struct drive_config *d,
 			    const struct disk_state *disk, struct verr *e)
 {
 	auto_fd fd = -1;
 
 	if (drive_is_volume(d))
-		return 0;
+		return d->volume == NULL ? place_image(r, d, e) : 0;
 	fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return verr_invalid_os(e, "cannot open %s, which the snapshot refers to", d->path);
@@ -235,6 +281,17 @@ const uint8_t *restore_id(const struct restore *r)
 	return r->chain.at[0]->snapshot->id;
 }
 
+static void remove_made(const struct made_file *made)
+{
+	struct verr none = VERR_INIT;
+	struct stel *s = NULL;
+
+	if (made->store != NULL && stel_open(&s, made->store, &none) == 0)
+		(void)!stel_volume_remove(s, made->path, &none);
+	(void)stel_close(s);
+	(void)unlink(made->path);
+}
+
 struct restore *restore_free(struct restore *r, bool keep)
 {
 	if (r == NULL)
@@ -243,8 +300,9 @@ struct restore *restore_free(struct restore *r, bool keep)
 		struct made_file *made = &r->made[--r->nmade];
 
 		if (made->path != NULL && (made->temporary || !keep))
-			(void)unlink(made->path);
+			remove_made(made);
 		free(made->path);
+		free(made->store);
 	}
 	chain_close(&r->chain);
 	config_deinit(&r->saved);

@@ -26,6 +26,9 @@ struct restore;
 V_MUST_CHECK int restore_open(const char *path, const char *memory, struct restore **out,
 			      struct verr *e);
 
+/* It is the one called `name` in `store`, both borrowed: so are the images of its volumes. */
+void restore_is_stored(struct restore *r, const char *store, const char *name);
+
 /* Before config_check(). */
 V_MUST_CHECK int restore_config(const struct restore *r, struct config *config, struct verr *e);
 

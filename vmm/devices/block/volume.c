@@ -133,6 +133,7 @@ static struct stel_volume_options options_of(const struct disk_volume_options *o
 					.readonly = o->readonly,
 					.create = !o->readonly,
 					.pretend = o->pretend,
+					.passing = o->passing,
 					.unsafe = o->unsafe,
 					.cache = o->cache,
 					.threads = o->threads};

@@ -19,6 +19,7 @@ struct disk_volume_options {
 	const char *overlay; /* a file's path, "none" or "discard" */
 	const char *image;   /* NULL: the one that the folder's volume is of */
 	bool readonly;
+	bool passing;     /* the overlay's file goes with the machine */
 	bool unsafe;      /* flushes need not reach the host's disk */
 	bool pretend;     /* nothing is made: a dry run */
 	uint64_t cache;   /* bytes, for chunks that were expanded */
