@@ -92,18 +92,25 @@ static int clone_mount(int fd)
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW);
 }
 
+/* What is mounted in it the host does not see; what the host mounts comes through. */
+static bool make_slave(int mount)
+{
+	struct mount_attr slave = {.propagation = MS_SLAVE};
+
+	return syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave,
+		       sizeof(slave)) == 0;
+}
+
 /*
  * It keeps its number, for others know it. Nobody's master but the host's: with another of these
  * clones for a master, which is not attached to a namespace, Linux 6.1 passes on no mount.
  */
 static void detach(int fd, bool *detached)
 {
-	struct mount_attr slave = {.propagation = MS_SLAVE};
 	auto_fd tree = fd < 0 || *detached ? -1 : clone_mount(fd);
 
 	if (tree >= 0)
-		(void)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave,
-			      sizeof(slave));
+		(void)!make_slave(tree);
 	if (tree >= 0 && is_same(tree, fd))
 		*detached = dup3(tree, fd, O_CLOEXEC) >= 0;
 }
@@ -118,20 +125,15 @@ void folders_detach(struct sandbox *s)
 /*
  * What is mounted in a folder of the host's later is to be seen here, too: a file may be put into
  * the place of a disk's in that way, as Kata does. The kernel passes mounts on only to what is in a
- * namespace, and where they come from must not see what is mounted here. The empty root gets the
- * folders as covers, for which nobody's path leads to them ("/" is what is beneath); what the
- * kernel refuses stays as it is.
+ * namespace. The empty root gets the folders as covers, so that nobody's path leads to them ("/" is
+ * what is beneath); what the kernel refuses stays as it is.
  */
 void folders_attach(const struct sandbox *s)
 {
-	struct mount_attr slave = {.propagation = MS_SLAVE};
-
 	for (size_t i = 0; i < s->nlive; i++) {
 		const struct live_folder *f = &s->live[i];
 
-		if (f->detached &&
-		    syscall(SYS_mount_setattr, f->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave,
-			    sizeof(slave)) == 0)
+		if (f->detached && make_slave(f->fd))
 			(void)!syscall(SYS_move_mount, f->fd, "", AT_FDCWD, "/..",
 				       MOVE_MOUNT_F_EMPTY_PATH);
 	}
@@ -258,19 +260,17 @@ static int open_parent(const struct sandbox *s, const char *path, size_t name, s
 int sandbox_open_snapshots(const struct sandbox *s, const char *path, const char **name,
 			   struct verr *e)
 {
-	auto_free char *parent = strdup(path);
+	char parent[PATH_MAX];
 	size_t len;
 	int fd;
 
-	if (parent == NULL)
-		return verr_host(e, "out of memory");
 	*name = last_of(path, &len);
-	if (len == 0 || len > NAME_MAX || (*name)[len] != '\0' || strcmp(*name, ".") == 0 ||
-	    strcmp(*name, "..") == 0)
+	if (len == 0 || len > NAME_MAX || *name - path >= PATH_MAX || (*name)[len] != '\0' ||
+	    strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0)
 		return verr_invalid(e, "%s: expected a path that ends with a name", path);
 	if (s != NULL && s->entered)
 		return open_parent(s, path, len, e);
-	parent[*name - path] = '\0';
+	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(*name - path), path);
 	fd = open(*parent != '\0' ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? verr_invalid_os(e, "cannot open the folder of %s", path) : fd;
 }
