@@ -33,8 +33,9 @@ static int restored(struct config *own, size_t count, const char *const *words, 
 	return r;
 }
 
-#define RESTORED(own, e, ...)                                          \
-	restored(own, ARRAY_LEN(((const char *const[]){__VA_ARGS__})), \
+/* Not ARRAY_LEN(): for clang the words would have to be constants. */
+#define RESTORED(own, e, ...)                                                      \
+	restored(own, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), \
 		 (const char *const[]){__VA_ARGS__}, e)
 
 static void test_the_guests_and_the_processs(void **state)
