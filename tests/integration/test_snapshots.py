@@ -7,6 +7,7 @@ import subprocess
 
 import api
 import pytest
+import store
 import volt
 from snapshots import SNAPS, Machine, refuse, refuse_restore, request, restore, save, start, tree
 
@@ -204,6 +205,35 @@ def test_disks_belong_to_it(here):
     assert "is not what it was" in refuse_restore("snaps/a")
     os.unlink("snaps/a/disks/rw")
     assert "cannot open" in refuse_restore("snaps/a")
+
+
+def test_volumes_belong_to_it(here):
+    """What was written over an image is copied; the image stays in the store."""
+    store.ok("init", "s")
+    store.put("image", DISK)
+    options = ["--volume", "v,image=image,id=v", "--cas-store", "s"]
+    with start(*options) as vm:
+        save("snaps/a")
+        vm.power_off()
+    assert store.content_of_volume("v") == DISK
+    os.chdir("snaps")  # paths are no longer those of the first one's folder
+    try:
+        with restore("a") as one, restore("a", "--drive", "id=v,overlay=kept") as two:
+            one.check()
+            two.check()
+    finally:
+        os.chdir("..")
+    assert os.path.exists("snaps/kept")
+    assert "there is a file of this name" in refuse_restore("snaps/a", "--drive", "id=v,overlay=snaps/kept")
+    with restore("snaps/a", "--snapshot-dir", SNAPS, "--api-socket", "api") as clone:
+        clone.check()
+        save("snaps/b")
+        clone.power_off()
+    with restore("snaps/b") as clone:
+        clone.check()
+    with open("snaps/b/disks/v", "r+b") as file:
+        file.write(b"x")
+    assert "is not what it was" in refuse_restore("snaps/b")
 
 
 # --- refusals of what is damaged ---

@@ -136,6 +136,13 @@ static int name_disk(struct drive_config *d, const struct block *block, const ch
 		if (d->image == NULL)
 			return verr_host(e, "out of memory");
 	}
+	if (drive_is_volume(d) && !d->readonly) { /* its overlay is the snapshot's */
+		free(ptr_take(d->volume));
+		free(d->overlay);
+		d->overlay = strdup("discard");
+		if (d->overlay == NULL)
+			return verr_host(e, "out of memory");
+	}
 	return absolute(&d->path, cwd, e) < 0 || absolute(&d->store, cwd, e) < 0 ||
 			       absolute(&d->volume, cwd, e) < 0
 		       ? -1
