@@ -18,6 +18,7 @@ from linux import BIN, BUILD, Guest, make_initramfs
 pytestmark = pytest.mark.linux
 
 COMPLAINTS = "clocksource|unstable|lockup|stall|hung|skew|BUG|WARNING|I/O error|EXT4-fs|virtio|warp"
+GENERATIONS = int(os.environ.get("VOLT_GENERATIONS", "4"))
 LOAD = BUILD / "tests/guests/load"
 
 
@@ -134,11 +135,11 @@ def test_a_machine_under_load_goes_on(tmp_path, initrd, tap, cpus):
     machine = Machine(tmp_path, initrd, cpus, echo)
     machine.guest.wait_for("load records=")
     machine.wait_for_work()
-    for diff in (False, True, False):
-        made = machine.move(diff)
+    for n in range(GENERATIONS - 1):
+        made = machine.move(n % 2 == 1)
         print(cpus, made)
         machine.wait_for_work()
-    machine.move(True, "--drive", f"id=data,path={tmp_path / 'last'}")
+    machine.move(GENERATIONS % 2 == 0, "--drive", f"id=data,path={tmp_path / 'last'}")
     machine.wait_for_work()
     machine.type(b"q\n")
     result = machine.guest.finish()

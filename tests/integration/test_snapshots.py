@@ -12,6 +12,7 @@ import volt
 from snapshots import SNAPS, Machine, refuse, refuse_restore, request, restore, save, start, tree
 
 MIB = 1 << 20
+GENERATIONS = int(os.environ.get("VOLT_GENERATIONS", "12"))
 DISK = os.urandom(64 << 10) + bytes(MIB)
 
 
@@ -103,7 +104,7 @@ def test_generations(here):
         rounds = vm.check()
         save("snaps/0")
         vm.power_off()
-    for i in range(1, 7):
+    for i in range(1, GENERATIONS + 1):
         with restore(f"snaps/{i - 1}", "--track-dirty", "on", "--snapshot-dir", "snaps", "--api-socket", "api") as vm:
             now = vm.check()
             assert now >= rounds
