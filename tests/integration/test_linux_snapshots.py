@@ -61,7 +61,7 @@ def tap():
 class Machine:
     """A guest that loads its machine; its generations, one process each."""
 
-    def __init__(self, folder, initrd, cpus, echo):
+    def __init__(self, folder, initrd, cpus, backend, echo):
         self.folder, self.generation, self.last, self.late = folder, 0, {}, None
         (folder / "snaps").mkdir()
         disk = disks.sparse(folder / "disk", 32)
@@ -69,7 +69,7 @@ class Machine:
         words = ("mkdir /mnt && mount -t ext4 /dev/vda /mnt && dmesg -c > /dev/null; load /mnt/records 10.9.0.1 "
                  f"{echo.port}; dmesg; echo that was all; umount /mnt")
         self.guest = Guest(folder, disks.own_kernel(), initrd, "--drive", f"path={disk},id=data", "--memory", "64M",
-                           "--cpus", cpus, "--net", "tap=tap9,ip=10.9.0.2/24", *self.saving(),
+                           "--cpus", cpus, "--net", f"tap=tap9,ip=10.9.0.2/24,backend={backend}", *self.saving(),
                            command=["sh", "-c", words], stdin=subprocess.PIPE)
 
     def saving(self):
@@ -129,17 +129,18 @@ def initrd(tmp_path_factory):
     return make_initramfs(tmp_path_factory.mktemp("initrd") / "initrd.cpio", binaries={"bin/load": LOAD})
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 4])
-def test_a_machine_under_load_goes_on(tmp_path, initrd, tap, cpus):
+@pytest.mark.parametrize("cpus, backend", [(1, "virtio-net"), (2, "virtio-net"), (4, "virtio-net"), (2, "vhost-net")])
+def test_a_machine_under_load_goes_on(tmp_path, initrd, tap, cpus, backend):
     echo = Echo()
-    machine = Machine(tmp_path, initrd, cpus, echo)
+    machine = Machine(tmp_path, initrd, cpus, backend, echo)
+    differs = backend != "vhost-net"  # nobody notes what that writes
     machine.guest.wait_for("load records=")
     machine.wait_for_work()
     for n in range(GENERATIONS - 1):
-        made = machine.move(n % 2 == 1)
+        made = machine.move(differs and n % 2 == 1)
         print(cpus, made)
         machine.wait_for_work()
-    machine.move(GENERATIONS % 2 == 0, "--drive", f"id=data,path={tmp_path / 'last'}")
+    machine.move(differs and GENERATIONS % 2 == 0, "--drive", f"id=data,path={tmp_path / 'last'}")
     machine.wait_for_work()
     machine.type(b"q\n")
     result = machine.guest.finish()
