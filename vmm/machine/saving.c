@@ -41,6 +41,11 @@ void machine_let_go(struct machine *m, bool pause)
 	vcpus_resume(m);
 }
 
+void machine_saving(struct machine *m, bool saving)
+{
+	m->saving = saving;
+}
+
 struct mem *machine_memory(struct machine *m)
 {
 	return m->mem;
