@@ -7,10 +7,12 @@ import subprocess
 
 import api
 import pytest
+import store
 import volt
 from snapshots import SNAPS, Machine, refuse, refuse_restore, request, restore, save, start, tree
 
 MIB = 1 << 20
+GENERATIONS = int(os.environ.get("VOLT_GENERATIONS", "12"))
 DISK = os.urandom(64 << 10) + bytes(MIB)
 
 
@@ -102,7 +104,7 @@ def test_generations(here):
         rounds = vm.check()
         save("snaps/0")
         vm.power_off()
-    for i in range(1, 7):
+    for i in range(1, GENERATIONS + 1):
         with restore(f"snaps/{i - 1}", "--track-dirty", "on", "--snapshot-dir", "snaps", "--api-socket", "api") as vm:
             now = vm.check()
             assert now >= rounds
@@ -204,6 +206,35 @@ def test_disks_belong_to_it(here):
     assert "is not what it was" in refuse_restore("snaps/a")
     os.unlink("snaps/a/disks/rw")
     assert "cannot open" in refuse_restore("snaps/a")
+
+
+def test_volumes_belong_to_it(here):
+    """What was written over an image is copied; the image stays in the store."""
+    store.ok("init", "s")
+    store.put("image", DISK)
+    options = ["--volume", "v,image=image,id=v", "--cas-store", "s"]
+    with start(*options) as vm:
+        save("snaps/a")
+        vm.power_off()
+    assert store.content_of_volume("v") == DISK
+    os.chdir("snaps")  # paths are no longer those of the first one's folder
+    try:
+        with restore("a") as one, restore("a", "--drive", "id=v,overlay=kept") as two:
+            one.check()
+            two.check()
+    finally:
+        os.chdir("..")
+    assert os.path.exists("snaps/kept")
+    assert "there is a file of this name" in refuse_restore("snaps/a", "--drive", "id=v,overlay=snaps/kept")
+    with restore("snaps/a", "--snapshot-dir", SNAPS, "--api-socket", "api") as clone:
+        clone.check()
+        save("snaps/b")
+        clone.power_off()
+    with restore("snaps/b") as clone:
+        clone.check()
+    with open("snaps/b/disks/v", "r+b") as file:
+        file.write(b"x")
+    assert "is not what it was" in refuse_restore("snaps/b")
 
 
 # --- refusals of what is damaged ---

@@ -35,6 +35,8 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 			disk = &m->disks[i];
 	if (disk == NULL)
 		return verr_not_found(e, "there is no such disk");
+	if (file && m->saving)
+		return verr_state(e, "a snapshot of the machine is being made");
 	if (file && (open_file(m, old, changed, &fd, e) < 0 ||
 		     block_change_file(disk->block, fd, changed->path, e) < 0))
 		return -1;

@@ -134,6 +134,7 @@ struct machine {
 	struct machine_listener listener; /* fn: NULL without one */
 	bool stopping;                    /* the guest has been asked */
 	bool goes_on;                     /* it has another's state, and does not stay paused */
+	bool saving;                      /* a snapshot is being made */
 	bool held, held_paused;           /* a snapshot is being made; it was paused before */
 	bool logged;                      /* KVM notes what the guest writes */
 	bool started;

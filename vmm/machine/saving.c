@@ -41,6 +41,11 @@ void machine_let_go(struct machine *m, bool pause)
 	vcpus_resume(m);
 }
 
+void machine_saving(struct machine *m, bool saving)
+{
+	m->saving = saving;
+}
+
 struct mem *machine_memory(struct machine *m)
 {
 	return m->mem;
@@ -134,6 +139,13 @@ static int name_disk(struct drive_config *d, const struct block *block, const ch
 		free(d->image);
 		d->image = strdup(block_image(block));
 		if (d->image == NULL)
+			return verr_host(e, "out of memory");
+	}
+	if (drive_is_volume(d) && !d->readonly) { /* its overlay is the snapshot's */
+		free(ptr_take(d->volume));
+		free(d->overlay);
+		d->overlay = strdup("discard");
+		if (d->overlay == NULL)
 			return verr_host(e, "out of memory");
 	}
 	return absolute(&d->path, cwd, e) < 0 || absolute(&d->store, cwd, e) < 0 ||

@@ -18,6 +18,12 @@ V_MUST_CHECK int machine_hold(struct machine *machine, struct verr *e);
 /* Let it go on; or, with `pause`, leave it paused. The machine's loop. */
 void machine_let_go(struct machine *machine, bool pause);
 
+/*
+ * A snapshot is being made, held or not, or is not any more: disks keep their files as long. The
+ * machine's loop.
+ */
+void machine_saving(struct machine *machine, bool saving);
+
 struct mem *machine_memory(struct machine *machine);
 
 /*

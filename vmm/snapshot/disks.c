@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/snapshot/disks.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/copy.h"
 #include "base/own.h"
 #include "vmm/devices/block/block.h"
 #include "vmm/snapshot/path.h"
@@ -15,6 +17,82 @@ bool disk_is_copied(const struct drive_config *config)
 	return !config->readonly;
 }
 
+/* One that can be copied before the machine is held. */
+static bool is_copied_running(const struct drive_config *config)
+{
+	return disk_is_copied(config) && !drive_is_volume(config);
+}
+
+int disks_watch(const struct machine *m, struct verr *e)
+{
+	const struct drive_config *config;
+	struct block *block;
+
+	for (size_t i = 0; machine_disk(m, i, &config, &block); i++)
+		if (is_copied_running(config) &&
+		    written_begin(block_written(block), block_medium(block)->size, e) < 0)
+			return -1;
+	return 0;
+}
+
+void disks_forget(const struct machine *m)
+{
+	const struct drive_config *config;
+	struct block *block;
+
+	for (size_t i = 0; machine_disk(m, i, &config, &block); i++)
+		written_end(block_written(block));
+}
+
+static int copy_whole(const struct drive_config *config, struct block *block,
+		      struct snapshot_files *files, int *fd, struct verr *e)
+{
+	struct disk_medium *medium = block_medium(block);
+
+	*fd = files_make(files, config->id, true, e);
+	return *fd < 0 || medium->class->save(medium, *fd, e) < 0
+		       ? verr_note(e, "disk %s", config->id)
+		       : 0;
+}
+
+int disks_copy_running(const struct machine *m, struct snapshot_files *files,
+		       int fds[static DISKS_MAX], struct verr *e)
+{
+	const struct drive_config *config;
+	struct block *block;
+
+	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++)
+		if (is_copied_running(config) && copy_whole(config, block, files, &fds[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* What was written since the copy was begun, as it is now. */
+static int copy_written(const struct drive_config *config, struct block *block, int fd,
+			struct verr *e)
+{
+	auto_free uint8_t *bytes = malloc(WRITTEN_PART);
+	struct disk_medium *medium = block_medium(block);
+	uint64_t len;
+
+	if (bytes == NULL)
+		return verr_host(e, "out of memory");
+	for (uint64_t at = 0; written_next(block_written(block), &at, &len); at += len) {
+		uint64_t part = MIN(len, medium->size - at);
+		struct iovec iov = {.iov_base = bytes, .iov_len = part};
+		struct disk_io io = {
+			.op = DISK_READ, .offset = at, .len = part, .iov = &iov, .niov = 1};
+
+		errno = medium->class->run(medium, &io);
+		if (errno != 0)
+			return verr_os(e, "disk %s: read at %llu", config->id,
+				       (unsigned long long)at);
+		if (copy_put(fd, bytes, part, at, e) < 0)
+			return verr_note(e, "disk %s", config->id);
+	}
+	return 0;
+}
+
 int disks_copy(const struct machine *m, struct snapshot_files *files, int fds[static DISKS_MAX],
 	       struct verr *e)
 {
@@ -22,13 +100,11 @@ int disks_copy(const struct machine *m, struct snapshot_files *files, int fds[st
 	struct block *block;
 
 	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++) {
-		struct disk_medium *medium = block_medium(block);
-
 		if (!disk_is_copied(config))
 			continue;
-		fds[i] = files_make(files, config->id, true, e);
-		if (fds[i] < 0 || medium->class->save(medium, fds[i], e) < 0)
-			return verr_note(e, "disk %s", config->id);
+		if ((fds[i] < 0 ? copy_whole(config, block, files, &fds[i], e)
+				: copy_written(config, block, fds[i], e)) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -25,7 +25,18 @@ struct disk_hashes {
 /* Is it copied into the snapshot? */
 bool disk_is_copied(const struct drive_config *config);
 
-/* Copy what is to be copied. The machine is held. */
+/* Begin to note what is written, while the machine is held; and the end of that. */
+V_MUST_CHECK int disks_watch(const struct machine *machine, struct verr *e);
+void disks_forget(const struct machine *machine);
+
+/*
+ * Copy what is to be copied, while the machine goes on, after disks_watch(). Of volumes nothing
+ * yet: what was written is in their files only when they are flushed.
+ */
+V_MUST_CHECK int disks_copy_running(const struct machine *machine, struct snapshot_files *files,
+				    int fds[static DISKS_MAX], struct verr *e);
+
+/* Copy what was not, and what has been written meanwhile. The machine is held. */
 V_MUST_CHECK int disks_copy(const struct machine *machine, struct snapshot_files *files,
 			    int fds[static DISKS_MAX], struct verr *e);
 

@@ -222,6 +222,7 @@ static void on_finished(void *arg)
 	free(ptr_take(s->path));
 	free(ptr_take(s->base));
 	s->busy = false;
+	machine_saving(s->machine, false);
 	s->done(s->arg, failed ? NULL : &s->made, failed ? &s->result : NULL);
 }
 
@@ -280,6 +281,7 @@ int snapshots_make(struct snapshots *s, const struct snapshot_wish *wish, snapsh
 	s->done = done;
 	s->arg = arg;
 	s->busy = true;
+	machine_saving(s->machine, true);
 	(void)pthread_mutex_lock(&s->lock);
 	s->wanted = true;
 	(void)pthread_cond_broadcast(&s->cond);

@@ -83,6 +83,8 @@ static int begin_notes(struct work *w, struct verr *e)
 	if (hold(w, no_capture, e) < 0)
 		return -1;
 	r = w->s->tracks ? look(w, true, e) : machine_track(w->s->machine, true, e);
+	if (r == 0)
+		r = disks_watch(w->s->machine, e);
 	let_go(w, false);
 	return r;
 }
@@ -93,7 +95,7 @@ static int put_running(struct work *w, struct verr *e)
 	size_t words = mem_words(w->memory.mem);
 	uint64_t before = UINT64_MAX, count;
 
-	if (begin_notes(w, e) < 0)
+	if (begin_notes(w, e) < 0 || disks_copy_running(w->s->machine, &w->files, w->disks, e) < 0)
 		return -1;
 	if ((w->s->base != NULL ? memory_put(&w->memory, w->bits, e)
 				: memory_put_all(&w->memory, e)) < 0)
@@ -144,6 +146,7 @@ static int put_instant(struct work *w, bool unseen, struct verr *e)
 		return -1;
 	if (!s->tracks && !unseen && machine_track(s->machine, false, e) < 0)
 		return -1;
+	disks_forget(s->machine);
 	let_go(w, s->stay_paused);
 	s->made.while_held = w->memory.bytes - bytes;
 	s->made.memory = w->memory.bytes;
@@ -300,6 +303,7 @@ static void give_up(struct work *w)
 		mem_note(machine_memory(w->s->machine), w->seen);
 	if (!w->s->tracks)
 		(void)!machine_track(w->s->machine, false, &none);
+	disks_forget(w->s->machine);
 	let_go(w, false);
 }
 

@@ -45,9 +45,10 @@ struct block {
 	struct disk_volume *volume;   /* NULL: the file is the disk, or: */
 	struct disk_private *private; /* NULL likewise */
 	struct disk_medium *medium;   /* of the one or the other */
-	bool unsafe;                  /* a flush has nothing to do */
-	struct block_limits limits;   /* constant while the queues run */
-	bool durable_writes;          /* the driver cannot flush */
+	struct disk_written written;
+	bool unsafe;                /* a flush has nothing to do */
+	struct block_limits limits; /* constant while the queues run */
+	bool durable_writes;        /* the driver cannot flush */
 	uint8_t id[BLOCK_ID_LEN];
 	char name[BLOCK_ID_LEN + 1]; /* for the log */
 	struct virtio_blk_config config;
@@ -137,6 +138,8 @@ static void start_io(struct block_queue *q, struct slot *slot)
 
 	block_count(&b->counters, io);
 	io->durable = io->op == DISK_WRITE && b->durable_writes;
+	if (io->op != DISK_READ && io->op != DISK_FLUSH)
+		written_note(&b->written, io->offset, io->len);
 	if (io->op == DISK_FLUSH && (b->unsafe || b->medium->readonly))
 		answer(q, slot, VIRTIO_BLK_S_OK, 0);
 	else
@@ -513,6 +516,7 @@ struct block *block_free(struct block *b)
 	for (uint16_t i = 0; i < b->nqueues; i++)
 		free_queue(&b->queues[i]);
 	free(b->queues);
+	free(b->written.bits);
 	vdev_deinit(&b->dev);
 	b->volume = disk_volume_close(b->volume);
 	b->private = disk_private_close(b->private);
@@ -525,6 +529,11 @@ struct block *block_free(struct block *b)
 struct vdev *block_vdev(struct block *b)
 {
 	return &b->dev;
+}
+
+struct disk_written *block_written(struct block *b)
+{
+	return &b->written;
 }
 
 struct disk_medium *block_medium(struct block *b)

@@ -15,6 +15,7 @@
 #include "vmm/config/choices.h"
 #include "vmm/devices/block/volume.h"
 #include "vmm/devices/block/workers.h"
+#include "vmm/devices/block/written.h"
 #include "vmm/virtio/device.h"
 
 struct block;
@@ -62,6 +63,9 @@ void block_stop(struct block *block);
 struct block *block_free(struct block *block);
 
 struct vdev *block_vdev(struct block *block);
+
+/* Which parts of it are written, for whoever has begun that. */
+struct disk_written *block_written(struct block *block);
 
 /* What its bytes are on. */
 struct disk_medium *block_medium(struct block *block);

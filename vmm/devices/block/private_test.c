@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/own.h"
 #include "base/test_files.h"
+#include "vmm/devices/block/written.h"
 
 #define SIZE (KIB(200) + 512) /* the last page is not whole */
 #define ROUNDS 3000
@@ -136,9 +137,33 @@ static void test_the_file_is_locked_against_writers(void **state)
 	assert_fault(disk_private_open("/nowhere", &other, &e), &e, VERR_INVALID, "cannot open");
 }
 
+static void test_what_is_written_is_noted(void **state)
+{
+	struct disk_written w = {.bits = NULL};
+	struct verr e = VERR_INIT;
+	uint64_t at = 0, len;
+
+	(void)state;
+	written_note(&w, 0, 1); /* nobody wants to know */
+	assert_ok(written_begin(&w, 10 * WRITTEN_PART + 512, &e), &e);
+	assert_false(written_next(&w, &at, &len));
+	written_note(&w, 3 * WRITTEN_PART - 1, 2);
+	written_note(&w, 10 * WRITTEN_PART, 512);
+	written_note(&w, 10 * WRITTEN_PART, 0);
+	written_end(&w);
+	written_note(&w, 5 * WRITTEN_PART, 1);
+	for (uint64_t wanted = 2; wanted < 11; wanted = wanted == 3 ? 10 : wanted + 1, at += len) {
+		assert_true(written_next(&w, &at, &len));
+		assert_int_equal(at, wanted * WRITTEN_PART);
+	}
+	assert_false(written_next(&w, &at, &len));
+	free(w.bits);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_written_is_noted),
 		cmocka_unit_test_setup_teardown(test_it_reads_as_it_was_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_file_is_locked_against_writers, setup,
 						teardown),
