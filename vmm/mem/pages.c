@@ -57,7 +57,7 @@ static bool may_have_data(const struct mem *m, uint64_t at, uint64_t *until)
 
 bool mem_next_data(const struct mem *m, uint64_t from, struct mem_run *out)
 {
-	uint64_t until;
+	uint64_t until = from;
 
 	*out = (struct mem_run){.offset = from};
 	while (out->offset < m->map.size && !may_have_data(m, out->offset, &until))
