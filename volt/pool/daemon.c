@@ -42,7 +42,7 @@ unsigned daemon_count(const struct pool *p, enum slot_stage stage)
 	unsigned count = 0;
 
 	for (const struct slot *s = p->slots; s != NULL; s = s->next)
-		count += s->stage == stage && !s->gone;
+		count += s->stage == stage && (!s->gone || stage != SLOT_READY);
 	return count;
 }
 

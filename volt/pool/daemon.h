@@ -120,6 +120,7 @@ void daemon_was_ready(struct pool *pool);
 /* A line on stderr, if somebody takes it now. */
 void daemon_say(const struct pool *pool, const char *fmt, ...) V_PRINTF(2, 3);
 
+/* One that is ready must also be there: of one that starts, why it ends is not known yet. */
 unsigned daemon_count(const struct pool *pool, enum slot_stage stage);
 
 /* listen.c */

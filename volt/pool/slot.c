@@ -93,6 +93,10 @@ static void on_impatience(void *arg)
 	struct pool *p = s->pool;
 	bool starts = s->stage == SLOT_STARTING;
 
+	if (s->gone) { /* its end says the rest */
+		(void)kill(s->pid, SIGKILL);
+		return;
+	}
 	slot_end_now(s);
 	if (starts)
 		daemon_failed(p, "it was not ready after a minute");
