@@ -27,7 +27,7 @@ void conn_close(struct conn *c)
 	loop_source_deinit(&c->timeout);
 	fd_close(&c->fd);
 	serve_gone(c);
-	pool_listen_again(c->pool);
+	daemon_listen_again(c->pool);
 	request_deinit(&c->request);
 	free(c->in);
 	free(c->out);

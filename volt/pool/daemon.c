@@ -19,7 +19,7 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS 30000
 
-void pool_say(const struct pool *p, const char *fmt, ...)
+void daemon_say(const struct pool *p, const char *fmt, ...)
 {
 	char line[1024];
 	size_t len;
@@ -37,12 +37,12 @@ void pool_say(const struct pool *p, const char *fmt, ...)
 	(void)!write(p->log_fd, line, len + 1);
 }
 
-unsigned pool_count(const struct pool *p, enum slot_stage stage)
+unsigned daemon_count(const struct pool *p, enum slot_stage stage)
 {
 	unsigned count = 0;
 
 	for (const struct slot *s = p->slots; s != NULL; s = s->next)
-		count += s->stage == stage && !s->gone;
+		count += s->stage == stage && (!s->gone || stage != SLOT_READY);
 	return count;
 }
 
@@ -71,8 +71,8 @@ static bool find_number(const struct pool *p, unsigned *number)
 /* One at a time. */
 static bool needs_more(const struct pool *p)
 {
-	return !p->stopping && pool_count(p, SLOT_STARTING) == 0 &&
-	       pool_count(p, SLOT_READY) < p->options->size;
+	return !p->stopping && daemon_count(p, SLOT_STARTING) == 0 &&
+	       daemon_count(p, SLOT_READY) < p->options->size;
 }
 
 static void on_refill(void *arg)
@@ -85,7 +85,7 @@ static void on_refill(void *arg)
 	if (!needs_more(p) || !find_number(p, &number))
 		return;
 	if (slot_start(p, number, &e) < 0)
-		pool_failed(p, e.text);
+		daemon_failed(p, e.text);
 }
 
 /* All that is left are machines of others. */
@@ -97,7 +97,7 @@ static bool is_empty(const struct pool *p)
 	return true;
 }
 
-void pool_tend(struct pool *p)
+void daemon_tend(struct pool *p)
 {
 	if (!p->stopping) {
 		serve_ready(p);
@@ -108,7 +108,7 @@ void pool_tend(struct pool *p)
 	}
 }
 
-void pool_failed(struct pool *p, const char *why)
+void daemon_failed(struct pool *p, const char *why)
 {
 	unsigned long long ms = RETRY_FIRST_MS;
 
@@ -117,7 +117,7 @@ void pool_failed(struct pool *p, const char *why)
 	(void)snprintf(p->why, sizeof(p->why), "%s", why);
 	if (!p->was_ready) {
 		(void)verr_host(p->fault, "the first machine could not be started: %s", why);
-		pool_stop(p);
+		daemon_stop(p);
 		return;
 	}
 	for (unsigned i = 0; i < p->failures && ms < RETRY_MOST_MS; i++)
@@ -126,11 +126,11 @@ void pool_failed(struct pool *p, const char *why)
 	p->failures++;
 	p->retry_ns = sys_now_ns() + ms * 1000000;
 	loop_timer_arm(&p->refill, ms * 1000);
-	pool_say(p, "no machine could be started (%u in a row), the next is tried in %llu ms: %s",
-		 p->failures, ms, why);
+	daemon_say(p, "no machine could be started (%u in a row), the next is tried in %llu ms: %s",
+		   p->failures, ms, why);
 }
 
-void pool_was_ready(struct pool *p)
+void daemon_was_ready(struct pool *p)
 {
 	p->failures = 0;
 	p->why[0] = '\0';
@@ -142,7 +142,7 @@ void pool_was_ready(struct pool *p)
 
 /* --- the end --- */
 
-void pool_stop(struct pool *p)
+void daemon_stop(struct pool *p)
 {
 	p->stopping = true;
 	for (size_t i = 0; i < POOL_CONNECTIONS; i++)
@@ -155,7 +155,7 @@ void pool_stop(struct pool *p)
 			serve_lost(s->claimer, "the pool is ending");
 		slot_end(s);
 	}
-	pool_tend(p);
+	daemon_tend(p);
 }
 
 static void end_now(struct pool *p)
@@ -185,7 +185,7 @@ static void reap(struct pool *p)
 		if (s != NULL)
 			slot_ended(s, status);
 	}
-	pool_tend(p);
+	daemon_tend(p);
 }
 
 static void on_signal(void *arg)
@@ -199,7 +199,7 @@ static void on_signal(void *arg)
 		else if (p->stopping)
 			end_now(p);
 		else
-			pool_stop(p);
+			daemon_stop(p);
 	}
 }
 
@@ -226,7 +226,7 @@ static int watch_signals(struct pool *p, struct verr *e)
 
 /* --- the whole --- */
 
-void pool_init(struct pool *p, const struct pool_options *options, int ready_fd)
+void daemon_init(struct pool *p, const struct pool_options *options, int ready_fd)
 {
 	*p = (struct pool){.options = options,
 			   .fd = -1,
@@ -248,28 +248,28 @@ static void answer_stops(struct pool *p)
 			conn_answer(&p->conns[i], json_pack("{s:b}", "stopped", 1));
 }
 
-int pool_run(struct pool *p, struct verr *e)
+int daemon_run(struct pool *p, struct verr *e)
 {
 	int r;
 
 	p->fault = e;
 	if (loop_new(&p->loop, e) < 0 || watch_signals(p, e) < 0 ||
-	    loop_timer_init(&p->refill, p->loop, on_refill, p, e) < 0 || pool_listen(p, e) < 0)
+	    loop_timer_init(&p->refill, p->loop, on_refill, p, e) < 0 || daemon_listen(p, e) < 0)
 		return -1;
-	pool_tend(p);
+	daemon_tend(p);
 	r = loop_run(p->loop, e);
-	pool_unlisten(p);
+	daemon_unlisten(p);
 	answer_stops(p);
 	return r < 0 || e->kind != VERR_NONE ? -1 : 0;
 }
 
-void pool_deinit(struct pool *p)
+void daemon_deinit(struct pool *p)
 {
 	for (size_t i = 0; i < POOL_CONNECTIONS; i++)
 		conn_close(&p->conns[i]);
 	while (p->slots != NULL)
 		slot_free(p->slots);
-	pool_unlisten(p);
+	daemon_unlisten(p);
 	loop_source_deinit(&p->signals);
 	loop_source_deinit(&p->refill);
 	fd_close(&p->signals_fd);

@@ -105,29 +105,30 @@ struct pool {
 /* daemon.c */
 
 /* From the socket's making to its end; a fault also where the first machine does not start. */
-V_MUST_CHECK int pool_run(struct pool *pool, struct verr *e);
-void pool_init(struct pool *pool, const struct pool_options *options, int ready_fd);
-void pool_deinit(struct pool *pool);
+V_MUST_CHECK int daemon_run(struct pool *pool, struct verr *e);
+void daemon_init(struct pool *pool, const struct pool_options *options, int ready_fd);
+void daemon_deinit(struct pool *pool);
 
 /* Something has changed: hand out, start and end machines as it is due. */
-void pool_tend(struct pool *pool);
-void pool_stop(struct pool *pool);
+void daemon_tend(struct pool *pool);
+void daemon_stop(struct pool *pool);
 
 /* A machine could not be started. */
-void pool_failed(struct pool *pool, const char *why);
-void pool_was_ready(struct pool *pool);
+void daemon_failed(struct pool *pool, const char *why);
+void daemon_was_ready(struct pool *pool);
 
 /* A line on stderr, if somebody takes it now. */
-void pool_say(const struct pool *pool, const char *fmt, ...) V_PRINTF(2, 3);
+void daemon_say(const struct pool *pool, const char *fmt, ...) V_PRINTF(2, 3);
 
-unsigned pool_count(const struct pool *pool, enum slot_stage stage);
+/* One that is ready must also be there: of one that starts, why it ends is not known yet. */
+unsigned daemon_count(const struct pool *pool, enum slot_stage stage);
 
 /* listen.c */
-V_MUST_CHECK int pool_listen(struct pool *pool, struct verr *e);
-void pool_unlisten(struct pool *pool);
+V_MUST_CHECK int daemon_listen(struct pool *pool, struct verr *e);
+void daemon_unlisten(struct pool *pool);
 
 /* A descriptor is free: what could not be accepted for want of one can be. */
-void pool_listen_again(struct pool *pool);
+void daemon_listen_again(struct pool *pool);
 
 /* slot.c */
 

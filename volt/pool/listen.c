@@ -32,13 +32,13 @@ static void on_connection(void *arg)
 		if (p->conns[i].fd >= 0)
 			continue;
 		if (conn_open(&p->conns[i], fd_take(&fd), &e) < 0)
-			pool_say(p, "a connection is refused: %s", e.text);
+			daemon_say(p, "a connection is refused: %s", e.text);
 		return;
 	}
 	turn_away(fd);
 }
 
-int pool_listen(struct pool *p, struct verr *e)
+int daemon_listen(struct pool *p, struct verr *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const char *path = p->options->socket;
@@ -66,14 +66,14 @@ int pool_listen(struct pool *p, struct verr *e)
 	return 0;
 }
 
-void pool_listen_again(struct pool *p)
+void daemon_listen_again(struct pool *p)
 {
 	if (p->fd >= 0)
 		loop_enable(&p->accepts);
 }
 
 /* Only what was made here: the path may be another's by now. */
-void pool_unlisten(struct pool *p)
+void daemon_unlisten(struct pool *p)
 {
 	const char *path = p->options->socket;
 	struct stat st;

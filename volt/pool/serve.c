@@ -30,17 +30,17 @@ static struct conn *first_waiting(struct pool *p)
 static void refuse_claim(struct conn *c, const char *when)
 {
 	const struct pool *p = c->pool;
-	unsigned starting = pool_count(p, SLOT_STARTING);
+	unsigned starting = daemon_count(p, SLOT_STARTING);
 
 	if (p->why[0] != '\0')
 		conn_refuse(c, "no machine is ready%s, and the last start failed: %s", when,
 			    p->why);
-	else if (starting == 0 && pool_count(p, SLOT_CLAIMED) >= p->options->most)
+	else if (starting == 0 && daemon_count(p, SLOT_CLAIMED) >= p->options->most)
 		conn_refuse(c, "no machine is ready%s: all of %u (--max) are claimed", when,
 			    p->options->most);
 	else
 		conn_refuse(c, "no machine is ready%s: %u of %u are, %u starting", when,
-			    pool_count(p, SLOT_READY), p->options->size, starting);
+			    daemon_count(p, SLOT_READY), p->options->size, starting);
 }
 
 static void claim(struct conn *c)
@@ -93,7 +93,7 @@ void serve(struct conn *c, const char *line, size_t len)
 		break;
 	case REQUEST_STOP:
 		c->stops = true;
-		pool_stop(c->pool);
+		daemon_stop(c->pool);
 		break;
 	}
 }
@@ -162,8 +162,8 @@ json_t *serve_status(const struct pool *p)
 	json_t *status = json_pack(
 		"{s:i,s:i,s:i,s:i,s:i,s:i,s:I,s:I,s:o}", "pid", (int)getpid(), "size",
 		(int)p->options->size, "max", (int)p->options->most, "ready",
-		(int)pool_count(p, SLOT_READY), "starting", (int)pool_count(p, SLOT_STARTING),
-		"claimed", (int)pool_count(p, SLOT_CLAIMED), "claims", (json_int_t)p->claims,
+		(int)daemon_count(p, SLOT_READY), "starting", (int)daemon_count(p, SLOT_STARTING),
+		"claimed", (int)daemon_count(p, SLOT_CLAIMED), "claims", (json_int_t)p->claims,
 		"lost", (json_int_t)p->lost, "machines", machines);
 	uint64_t now = sys_now_ns();
 

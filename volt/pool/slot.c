@@ -41,7 +41,7 @@ static void end_line(struct slot *s)
 	/* That one which is ended ends by force is no news; why the first does not start is said
 	 * at the end. */
 	if (s->stage != SLOT_ENDING && (s->stage != SLOT_STARTING || s->pool->was_ready))
-		pool_say(s->pool, "%s: %s", s->id, s->last);
+		daemon_say(s->pool, "%s: %s", s->id, s->last);
 	s->line_len = 0;
 }
 
@@ -93,9 +93,13 @@ static void on_impatience(void *arg)
 	struct pool *p = s->pool;
 	bool starts = s->stage == SLOT_STARTING;
 
+	if (s->gone) { /* its end says the rest */
+		(void)kill(s->pid, SIGKILL);
+		return;
+	}
 	slot_end_now(s);
 	if (starts)
-		pool_failed(p, "it was not ready after a minute");
+		daemon_failed(p, "it was not ready after a minute");
 }
 
 /* The process follows, or is made to. Until it has ended nobody knows why. */
@@ -106,7 +110,7 @@ static void on_link_end(void *arg)
 	link_close(&s->link);
 	s->gone = true;
 	loop_timer_arm(&s->patience, END_LIMIT_US);
-	pool_tend(s->pool);
+	daemon_tend(s->pool);
 }
 
 static void describe_end(const struct slot *s, int status, char *out, size_t size)
@@ -125,9 +129,9 @@ static void on_lost(struct slot *s, const char *why)
 	struct pool *p = s->pool;
 
 	p->lost++;
-	pool_say(p, "%s ended before anybody had claimed it: %s", s->id, why);
+	daemon_say(p, "%s ended before anybody had claimed it: %s", s->id, why);
 	if (sys_now_ns() - s->since_ns < SHORT_LIFE_NS)
-		pool_failed(p, why);
+		daemon_failed(p, why);
 }
 
 void slot_ended(struct slot *s, int status)
@@ -141,7 +145,7 @@ void slot_ended(struct slot *s, int status)
 	describe_end(s, status, why, sizeof(why));
 	switch (s->stage) {
 	case SLOT_STARTING:
-		pool_failed(s->pool, why);
+		daemon_failed(s->pool, why);
 		break;
 	case SLOT_READY:
 		on_lost(s, why);
@@ -152,7 +156,7 @@ void slot_ended(struct slot *s, int status)
 			serve_lost(s->claimer, why);
 		break;
 	case SLOT_CLAIMED:
-		pool_say(s->pool, "%s has ended: %s", s->id, why);
+		daemon_say(s->pool, "%s has ended: %s", s->id, why);
 		break;
 	case SLOT_ENDING:
 		break;
@@ -183,7 +187,7 @@ void slot_free(struct slot *s)
 	/* One that was killed has left its socket. */
 	if (s->pid == 0)
 		(void)remove_socket(s->path);
-	pool_listen_again(s->pool);
+	daemon_listen_again(s->pool);
 	free(s);
 }
 
@@ -203,7 +207,7 @@ static void refuse_claim(struct slot *s, const char *body, bool changed)
 		s->claimer = NULL;
 	}
 	serve_lost(claimer, text != NULL ? text : "the machine refuses");
-	pool_tend(s->pool);
+	daemon_tend(s->pool);
 }
 
 static void on_resumed(void *arg, unsigned status, const char *body)
@@ -217,7 +221,7 @@ static void on_resumed(void *arg, unsigned status, const char *body)
 	s->stage = SLOT_HELD;
 	s->pool->claims++;
 	serve_runs(s->claimer);
-	pool_tend(s->pool);
+	daemon_tend(s->pool);
 }
 
 static void next_step(struct slot *s);
@@ -316,8 +320,8 @@ void slot_keep(struct slot *s)
 static void start_failed(struct slot *s, const char *why)
 {
 	slot_end(s);
-	pool_failed(s->pool, why);
-	pool_tend(s->pool);
+	daemon_failed(s->pool, why);
+	daemon_tend(s->pool);
 }
 
 static void become_ready(struct slot *s)
@@ -325,8 +329,8 @@ static void become_ready(struct slot *s)
 	s->stage = SLOT_READY;
 	s->since_ns = sys_now_ns();
 	loop_disable(&s->patience);
-	pool_was_ready(s->pool);
-	pool_tend(s->pool);
+	daemon_was_ready(s->pool);
+	daemon_tend(s->pool);
 }
 
 static void on_paused(void *arg, unsigned status, const char *body)

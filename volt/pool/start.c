@@ -212,12 +212,12 @@ static int run_daemon(const struct pool_options *o, int log_fd, int ready_fd, st
 	if (pool == NULL)
 		return verr_host(e, "out of memory");
 	raise_limit();
-	pool_init(pool, o, ready_fd);
+	daemon_init(pool, o, ready_fd);
 	pool->log_fd = log_fd;
-	r = pool_run(pool, e);
+	r = daemon_run(pool, e);
 	if (r < 0 && pool->ready_fd >= 0)
 		(void)!write(pool->ready_fd, e->text, strlen(e->text));
-	pool_deinit(pool);
+	daemon_deinit(pool);
 	free(pool);
 	return r;
 }
