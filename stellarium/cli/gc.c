@@ -41,7 +41,8 @@ const struct verb gc_verb = {
 	.about =
 		"Imports and readers may go on meanwhile; what they use stays. Packs of which less "
 		"than half is\n"
-		"of use are written anew. Files of snapshots that no machine uses any more go, too.\n",
+		"of use are written anew. Files of snapshots that no machine uses any more go, "
+		"too.\n",
 	.run = run,
 	.options = options,
 	.options_count = ARRAY_LEN(options),
