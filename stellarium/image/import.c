@@ -2,7 +2,7 @@
 /*
  * Import: a short pipeline over a ring of batches. This thread reads and splits (fill), asks the
  * store what it has already (know), and writes (store), all in the image's order, so that the same
- * image gives the same packs; the pool hashes between fill and know, and compresses, what is new
+ * image gives the same packs; threads hash between fill and know, and compress, what is new
  *and nothing else, between know and store.
  *
  *	tail ... known ... head        store <- compress <- know <- hash <- fill
@@ -28,7 +28,7 @@ struct import {
 	struct chunk_cut cut;
 	struct writer writer;
 	struct manifest_builder tree;
-	struct pool *pool;
+	struct jobs *jobs;
 	struct batch batches[BATCHES];
 	size_t head, known, tail; /* counted from the start of the image */
 	uint64_t offset;
@@ -51,7 +51,7 @@ static int fill(struct import *m, struct verr *e)
 		return -1;
 	m->head++;
 	b->job.run = batch_hash;
-	pool_submit(m->pool, &b->job);
+	jobs_submit(m->jobs, &b->job);
 	return watch_go_on(m->watch, m->offset, m->input.size, e);
 }
 
@@ -59,7 +59,7 @@ static int know(struct import *m, struct verr *e)
 {
 	struct batch *b = &m->batches[m->known % BATCHES];
 
-	pool_wait(m->pool, &b->job);
+	jobs_wait(m->jobs, &b->job);
 	for (size_t i = 0; i < b->count; i++) {
 		struct batch_piece *piece = &b->pieces[i];
 		enum writer_result r;
@@ -73,7 +73,7 @@ static int know(struct import *m, struct verr *e)
 	}
 	m->known++;
 	b->job.run = batch_pack;
-	pool_submit(m->pool, &b->job);
+	jobs_submit(m->jobs, &b->job);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static int store(struct import *m, struct verr *e)
 {
 	struct batch *b = &m->batches[m->tail % BATCHES];
 
-	pool_wait(m->pool, &b->job);
+	jobs_wait(m->jobs, &b->job);
 	for (size_t i = 0; i < b->count; i++)
 		if (store_piece(m, &b->pieces[i], e) < 0)
 			return -1;
@@ -138,7 +138,7 @@ static int run(struct import *m, int fd, struct verr *e)
 	for (size_t i = 0; i < BATCHES; i++)
 		if (batch_init(&m->batches[i], &m->options, e) < 0)
 			return -1;
-	if (pool_start(&m->pool, e) < 0 || run_pipeline(m, e) < 0 ||
+	if (jobs_start(&m->jobs, e) < 0 || run_pipeline(m, e) < 0 ||
 	    manifest_finish(&m->tree, &m->out->id, e) < 0)
 		return -1;
 	m->out->size = m->tree.root.size;
@@ -171,7 +171,7 @@ static struct import *import_new(struct stel *s, const struct stel_options *opti
 
 static void import_free(struct import *m)
 {
-	m->pool = pool_stop(m->pool); /* before what it works on */
+	m->jobs = jobs_stop(m->jobs); /* before what it works on */
 	for (size_t i = 0; i < BATCHES; i++)
 		batch_deinit(&m->batches[i]);
 	manifest_builder_deinit(&m->tree);

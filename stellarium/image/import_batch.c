@@ -86,12 +86,12 @@ int batch_fill(struct batch *b, const struct batch *before, struct input *in,
 	return hole > 0 ? add_piece(b, &piece, e) : 0;
 }
 
-static struct batch *batch_of(struct pool_job *job)
+static struct batch *batch_of(struct jobs_item *job)
 {
 	return (struct batch *)(void *)((char *)job - offsetof(struct batch, job));
 }
 
-void batch_hash(struct pool_job *job, struct chunk_codec *codec)
+void batch_hash(struct jobs_item *job, struct chunk_codec *codec)
 {
 	struct batch *b = batch_of(job);
 
@@ -104,7 +104,7 @@ void batch_hash(struct pool_job *job, struct chunk_codec *codec)
 	}
 }
 
-void batch_pack(struct pool_job *job, struct chunk_codec *codec)
+void batch_pack(struct jobs_item *job, struct chunk_codec *codec)
 {
 	struct batch *b = batch_of(job);
 

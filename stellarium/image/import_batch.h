@@ -4,7 +4,7 @@
 #define STELLARIUM_IMAGE_IMPORT_BATCH_H
 
 #include "stellarium/image/input.h"
-#include "stellarium/image/pool.h"
+#include "stellarium/image/jobs.h"
 #include "stellarium/image/split.h"
 
 struct batch_piece {
@@ -17,7 +17,7 @@ struct batch_piece {
 };
 
 struct batch {
-	struct pool_job job;
+	struct jobs_item job;
 	const struct stel_options *options; /* borrowed */
 	uint8_t *data, *packed;
 	size_t room, len; /* of data */
@@ -38,7 +38,7 @@ V_MUST_CHECK int batch_fill(struct batch *b, const struct batch *before, struct 
 			    struct verr *e);
 
 /* Jobs: the id of each chunk; the stored form of each that is fresh. */
-void batch_hash(struct pool_job *job, struct chunk_codec *codec);
-void batch_pack(struct pool_job *job, struct chunk_codec *codec);
+void batch_hash(struct jobs_item *job, struct chunk_codec *codec);
+void batch_pack(struct jobs_item *job, struct chunk_codec *codec);
 
 #endif

@@ -131,19 +131,27 @@ bool unpack_is_named(int room, const char *name, int lease)
 	       own.st_dev == named.st_dev && own.st_ino == named.st_ino;
 }
 
-/* 1: it is leased; 0: it is not there, or not any more. */
-static int take_lease(const struct unpack *u, const char *name, int flags, int lock, int *lease,
+/* 1: it is leased; 0: it is not there, or not any more, or somebody had it until now. */
+static int take_lease(const struct unpack *u, const char *name, bool to_write, int *lease,
 		      struct verr *e)
 {
+	int flags = (to_write ? O_RDWR | O_CREAT : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
 	char path[UNPACK_NAME + 32];
 	auto_fd fd = -1;
 
 	(void)snprintf(path, sizeof(path), "%s/" UNPACK_LEASE, name);
-	fd = openat(u->room, path, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
+	fd = openat(u->room, path, flags, 0666);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : verr_os(e, "open " ROOM "/%s", path);
-	if (file_lock(fd, ROOM, lock, e) != FILE_LOCKED)
+	switch (file_lock(fd, ROOM, to_write ? LOCK_EX | LOCK_NB : LOCK_SH, e)) {
+	case FILE_FAULT:
 		return -1;
+	case FILE_BUSY:
+		/* Who writes it uses it then, shared: to wait for all of it could be for ever. */
+		return file_lock(fd, ROOM, LOCK_SH, e) == FILE_FAULT ? -1 : 0;
+	case FILE_LOCKED:
+		break;
+	}
 	if (!unpack_is_named(u->room, name, fd))
 		return 0;
 	*lease = fd_take(&fd);
@@ -219,7 +227,7 @@ static int make(const struct unpack *u, struct verr *e)
 	unpack_tidy(u->room, false, NULL);
 	if (mkdirat(u->room, u->making, 0777) < 0 && errno != EEXIST)
 		return verr_os(e, "make " ROOM "/%s", u->making);
-	r = take_lease(u, u->making, O_RDWR | O_CREAT, LOCK_EX, &lease, e);
+	r = take_lease(u, u->making, true, &lease, e);
 	return r > 0 ? make_leased(u, e) : r;
 }
 
@@ -228,7 +236,7 @@ static int run(struct unpack *u, int *lease, struct verr *e)
 	if (find_ids(u, e) < 0 || make_key(u, e) < 0 || open_room(u, e) < 0)
 		return -1;
 	for (int i = 0; i < TRIES; i++) {
-		int r = take_lease(u, u->key, O_RDONLY, LOCK_SH, lease, e);
+		int r = take_lease(u, u->key, false, lease, e);
 
 		if (r != 0)
 			return r < 0 ? -1 : 0;

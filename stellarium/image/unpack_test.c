@@ -203,36 +203,54 @@ static void test_what_is_left_over_goes(void **state)
 	(void)stel_close(s);
 }
 
-/* How many of several processes have written them. */
+/* Whoever has them says so, and uses them until `end` is closed. */
+static void use_files(const char *store, int said, int end)
+{
+	struct verr e = VERR_INIT;
+	struct stel *s = NULL;
+	char path[PATH_MAX];
+	int made = 0, lease = -1;
+
+	if (stel_open(&s, store, &e) < 0 ||
+	    stel_unpack(s, files, 2, add_stamp, &made, path, &lease, &e) < 0)
+		_exit(100);
+	(void)stel_close(s);
+	check_file(path, "memory", LEN);
+	(void)!write(said, "", 1);
+	(void)!read(end, path, 1);
+	_exit(made);
+}
+
 static void test_many_at_once_write_them_once(void **state)
 {
 	enum { MANY = 6 };
-	struct stel *s = stel_close(open_store(*state));
-	char store[64];
-	int written = 0, status;
+	int said[2], end[2], written = 0, status;
 	pid_t pids[MANY];
+	char store[64], byte;
 
+	(void)stel_close(open_store(*state));
 	path_of_store(*state, store);
+	assert_int_equal(pipe(said) | pipe(end), 0);
 	for (int i = 0; i < MANY; i++) {
 		pids[i] = fork();
 		if (pids[i] == 0) {
-			struct verr e = VERR_INIT;
-			char path[PATH_MAX];
-			int made = 0, lease = -1;
-
-			if (stel_open(&s, store, &e) < 0 ||
-			    stel_unpack(s, files, 2, add_stamp, &made, path, &lease, &e) < 0)
-				_exit(100);
-			check_file(path, "memory", LEN);
-			_exit(made);
+			(void)close(end[1]);
+			use_files(store, said[1], end[0]);
 		}
 	}
+	(void)close(said[1]);
+	/* All have them at the same time. */
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(read(said[0], &byte, 1), 1);
+	(void)close(end[1]);
 	for (int i = 0; i < MANY; i++) {
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 		assert_true(WIFEXITED(status));
 		written += WEXITSTATUS(status);
 	}
 	assert_int_equal(written, 1);
+	(void)close(said[0]);
+	(void)close(end[0]);
 }
 
 static int refuse(void *ctx, int folder, struct verr *e)

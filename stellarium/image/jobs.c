@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "stellarium/image/pool.h"
+#include "stellarium/image/jobs.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -9,13 +9,13 @@
 #define THREADS_MAX 32
 #define STACK KIB(256)
 
-struct pool {
+struct jobs {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
-	struct pool_job *first, **last;
+	struct jobs_item *first, **last;
 	bool ending;
-	struct pool_thread {
-		struct pool *pool;
+	struct jobs_thread {
+		struct jobs *jobs;
 		pthread_t thread;
 		struct chunk_codec *codec;
 	} threads[THREADS_MAX];
@@ -24,12 +24,12 @@ struct pool {
 
 static void *thread_main(void *arg)
 {
-	struct pool_thread *t = arg;
-	struct pool *p = t->pool;
+	struct jobs_thread *t = arg;
+	struct jobs *p = t->jobs;
 
 	(void)pthread_mutex_lock(&p->lock);
 	while (!p->ending) {
-		struct pool_job *job = p->first;
+		struct jobs_item *job = p->first;
 
 		if (job == NULL) {
 			(void)pthread_cond_wait(&p->work, &p->lock);
@@ -48,12 +48,12 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct pool *p, struct verr *e)
+static int start_thread(struct jobs *p, struct verr *e)
 {
-	struct pool_thread *t = &p->threads[p->count];
+	struct jobs_thread *t = &p->threads[p->count];
 	const struct thread_options options = {.main = thread_main, .arg = t, .stack = STACK};
 
-	t->pool = p;
+	t->jobs = p;
 	if (chunk_codec_new(&t->codec, e) < 0)
 		return -1;
 	if (thread_start(&t->thread, &options, e) < 0) {
@@ -64,9 +64,9 @@ static int start_thread(struct pool *p, struct verr *e)
 	return 0;
 }
 
-int pool_start(struct pool **out, struct verr *e)
+int jobs_start(struct jobs **out, struct verr *e)
 {
-	struct pool *p = calloc(1, sizeof(*p));
+	struct jobs *p = calloc(1, sizeof(*p));
 	cpu_set_t set;
 	int cpus = 1;
 
@@ -80,7 +80,7 @@ int pool_start(struct pool **out, struct verr *e)
 		cpus = CPU_COUNT(&set);
 	for (int i = 0; i < MIN(cpus, THREADS_MAX); i++) {
 		if (start_thread(p, e) < 0) {
-			(void)pool_stop(p);
+			(void)jobs_stop(p);
 			return -1;
 		}
 	}
@@ -88,7 +88,7 @@ int pool_start(struct pool **out, struct verr *e)
 	return 0;
 }
 
-struct pool *pool_stop(struct pool *p)
+struct jobs *jobs_stop(struct jobs *p)
 {
 	if (p == NULL)
 		return NULL;
@@ -107,7 +107,7 @@ struct pool *pool_stop(struct pool *p)
 	return NULL;
 }
 
-void pool_submit(struct pool *p, struct pool_job *job)
+void jobs_submit(struct jobs *p, struct jobs_item *job)
 {
 	job->next = NULL;
 	job->done = false;
@@ -118,7 +118,7 @@ void pool_submit(struct pool *p, struct pool_job *job)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
-void pool_wait(struct pool *p, struct pool_job *job)
+void jobs_wait(struct jobs *p, struct jobs_item *job)
 {
 	(void)pthread_mutex_lock(&p->lock);
 	while (!job->done)
