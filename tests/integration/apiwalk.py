@@ -14,11 +14,15 @@ MEANINGS = {
     "is_root_device": False, "partuuid": "0eaa91a0-01", "guest_mac": "02:00:00:00:00:01", "host_dev_name": "tap0",
     "ipv4_address": "169.254.169.254", "leaf": "0x1", "subleaf": "0x0", "addr": "0x10a", "mem_size_mib": 128,
     "bitmap": "0b" + "x" * 31 + "1", "kvm_capabilities": ["121"], "network_interfaces": ["a"], "module": "api",
+    "snapshot_path": "state", "mem_file_path": "memory", "backend_path": "memory",
 }
 ID = "a"
 
 # Fields that must be there, though no schema says so: without them others would have to be.
-NEEDED = {"path_on_host"}
+NEEDED = {"path_on_host", "mem_backend"}
+
+# One that may be there only where the other is not.
+INSTEAD = {"mem_file_path": "mem_backend"}
 
 
 @dataclasses.dataclass
@@ -103,7 +107,7 @@ class Description:
         """All fields, or those without which it is none; never one that Volt says it does not have."""
         body = {key: self.example(value, key) for key, value in schema.get("properties", {}).items()
                 if key in schema.get("required", []) or key in NEEDED or
-                full and not lacks_all(self.resolve(value))}
+                full and not lacks_all(self.resolve(value)) and INSTEAD.get(key) not in schema["properties"]}
         if not body and schema.get("minProperties"):
             key, value = next(iter(schema["properties"].items()))
             body = {key: self.example(value, key)}

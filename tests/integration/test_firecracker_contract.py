@@ -86,6 +86,8 @@ def test_bodies_before_the_start(fresh):
                 refused(fresh, endpoint, what, body, TOO_EARLY)
             elif endpoint.lacks:
                 refused(fresh, endpoint, what, body, f"Volt does not have {endpoint.lacks}.")
+            elif endpoint.path == "/snapshot/load":  # what stands before it describes a machine
+                refused(fresh, endpoint, what, body, "after boot-specific resources")
             elif endpoint.path == "/metrics" and n > 0:  # once
                 refused(fresh, endpoint, what, body, "already initialized")
             else:
@@ -118,6 +120,11 @@ def test_bodies_after_the_start(running):
                 refused(running, endpoint, what, body, TOO_LATE)
             elif endpoint.lacks:
                 refused(running, endpoint, what, body, f"Volt does not have {endpoint.lacks}.")
+            elif endpoint.path == "/snapshot/create":
+                refused(running, endpoint, what, body, "not paused")
+                assert running.call("PATCH", "/vm", {"state": "Paused"})[0] == 204
+                accepted(running, endpoint, what, body)
+                assert running.call("PATCH", "/vm", {"state": "Resumed"})[0] == 204
             else:
                 accepted(running, endpoint, what, body)
     assert running.get("/vm/config")["drives"][0]["path_on_host"] == "disk"

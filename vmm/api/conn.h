@@ -37,6 +37,7 @@ struct api {
 	struct machine *machine;     /* NULL until there is one */
 	struct snapshots *snapshots; /* NULL: none can be made */
 	bool saving;                 /* one is being made */
+	snapshot_answer_fn *answer;  /* to who asked for it */
 	enum api_wish wish;
 	int fd, folder; /* the socket; the folder that it is in, O_PATH */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the socket's */

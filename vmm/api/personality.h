@@ -65,6 +65,17 @@ void *api_arg(const struct api *api); /* the personality's */
  */
 bool api_ask(struct api *api, enum api_wish wish);
 
+/*
+ * Have a snapshot made; `answer` gives the reply once it is, or, with a fault, is not.
+ */
+struct snapshot_made;
+struct snapshot_wish;
+typedef void snapshot_answer_fn(struct reply *reply, const struct snapshot_made *made,
+				const struct verr *fault);
+V_MUST_CHECK int api_make_snapshot(struct api *api, const struct snapshot_wish *wish,
+				   snapshot_answer_fn *answer, struct reply *reply, struct verr *e);
+bool api_makes_snapshot(const struct api *api); /* now */
+
 /* 200 with this JSON, which is given away; 503 without. */
 void reply_text(struct reply *reply, char *json);
 

@@ -30,13 +30,19 @@ static void on_made(void *arg, const struct snapshot_made *made, const struct ve
 {
 	struct reply reply = {.status = 200};
 	struct api *api = arg;
+
+	api->saving = false;
+	api->answer(&reply, made, fault);
+	conns_answer_snapshot(api, &reply);
+}
+
+static void answer(struct reply *reply, const struct snapshot_made *made, const struct verr *fault)
+{
 	char id[2 * SNAPSHOT_ID + 1];
 	json_t *object;
 
-	api->saving = false;
 	if (fault != NULL) {
-		reply_verr(&reply, status_of(fault), fault);
-		conns_answer_snapshot(api, &reply);
+		reply_verr(reply, status_of(fault), fault);
 		return;
 	}
 	for (size_t i = 0; i < SNAPSHOT_ID; i++)
@@ -44,9 +50,8 @@ static void on_made(void *arg, const struct snapshot_made *made, const struct ve
 	object = json_pack("{s:s,s:s,s:I,s:I,s:I}", "id", id, "kind", made->diff ? "diff" : "full",
 			   "memory", (json_int_t)made->memory, "while_held",
 			   (json_int_t)made->while_held, "held_us", (json_int_t)made->held_us);
-	reply_text(&reply, object != NULL ? json_dumps(object, JSON_COMPACT) : NULL);
+	reply_text(reply, object != NULL ? json_dumps(object, JSON_COMPACT) : NULL);
 	json_decref(object);
-	conns_answer_snapshot(api, &reply);
 }
 
 /* What the body says, borrowed from `root`; a fault says what it should. */
@@ -87,6 +92,21 @@ static int check_there(const struct api *api, struct verr *e)
 	return 0;
 }
 
+int api_make_snapshot(struct api *api, const struct snapshot_wish *wish,
+		      snapshot_answer_fn *answer_with, struct reply *reply, struct verr *e)
+{
+	if (check_there(api, e) < 0 || snapshots_make(api->snapshots, wish, on_made, api, e) < 0)
+		return -1;
+	api->answer = answer_with;
+	api->saving = reply->later = true;
+	return 0;
+}
+
+bool api_makes_snapshot(const struct api *api)
+{
+	return api->saving;
+}
+
 void put_snapshot(const struct call *call, struct reply *reply)
 {
 	const struct http *request = call->request;
@@ -98,10 +118,7 @@ void put_snapshot(const struct call *call, struct reply *reply)
 	root = request->body == NULL
 		       ? NULL
 		       : json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
-	if (read_wish(root, &wish, &e) < 0 || check_there(api, &e) < 0 ||
-	    snapshots_make(api->snapshots, &wish, on_made, api, &e) < 0)
+	if (read_wish(root, &wish, &e) < 0 || api_make_snapshot(api, &wish, answer, reply, &e) < 0)
 		reply_verr(reply, status_of(&e), &e);
-	else
-		api->saving = reply->later = true;
 	json_decref(root);
 }

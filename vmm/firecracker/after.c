@@ -50,6 +50,11 @@ static json_t *machine_config(const struct request *r)
 	(void)json_object_set_new(machine, "vcpu_count", json_integer((json_int_t)c->cpus));
 	(void)json_object_set_new(machine, "mem_size_mib",
 				  json_integer((json_int_t)(c->memory >> 20)));
+	(void)json_object_set_new(machine, "track_dirty_pages", json_boolean(c->track_dirty));
+	(void)json_object_set_new(machine, "huge_pages",
+				  json_string(c->huge_pages == MEM_HUGE_2M    ? "2M"
+					      : c->huge_pages == MEM_HUGE_THP ? "Transparent"
+									      : "None"));
 	return machine;
 }
 
@@ -110,6 +115,8 @@ int fc_patch_vm(const struct request *r, struct verr *e)
 	struct machine *machine = api_machine(r->api);
 	bool pause = strcmp(body_text(r->body, "state"), "Paused") == 0;
 
+	if (api_makes_snapshot(r->api))
+		return verr_state(e, "a snapshot of the machine is being made");
 	if (machine_state(machine) == (pause ? MACHINE_PAUSED : MACHINE_RUNNING))
 		return 0;
 	return pause ? machine_pause(machine, e) : machine_resume(machine, e);

@@ -76,6 +76,7 @@ static int configure_machine(const json_t *machine, struct config *c)
 		return 0;
 	c->cpus = (uint32_t)body_int(machine, "vcpu_count", 1);
 	c->memory = MIB((uint64_t)body_int(machine, "mem_size_mib", 128));
+	c->track_dirty = body_true(machine, "track_dirty_pages");
 	c->huge_pages = strcmp(pages, "2M") == 0            ? MEM_HUGE_2M
 			: strcmp(pages, "Transparent") == 0 ? MEM_HUGE_THP
 							    : MEM_HUGE_OFF;
@@ -225,15 +226,15 @@ static int add_folder(char **list, const char *folder, struct verr *e)
 	return 0;
 }
 
-/* The folder that a disk's file is in, and any beside it that is named in the same way. */
-static int add_folders(struct config *c, const char *file, struct verr *e)
+/* The folder that a file is in, and any beside it that is named in the same way. */
+int folders_add(char **list, const char *file, struct verr *e)
 {
 	char path[PATH_MAX];
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%s", file);
-	r = *path != '/' ? add_folder(&c->live_dir, ".", e) : 0;
-	return r < 0 ? -1 : add_folder(&c->live_dir, dirname(path), e);
+	r = *path != '/' ? add_folder(list, ".", e) : 0;
+	return r < 0 ? -1 : add_folder(list, dirname(path), e);
 }
 
 /*
@@ -248,7 +249,7 @@ static int configure_folders(struct config *c, struct verr *e)
 	if (c->live_dir != NULL)
 		return 0;
 	for (size_t i = 0; i < c->drives.count; i++)
-		if (d[i].path != NULL && add_folders(c, d[i].path, e) < 0)
+		if (d[i].path != NULL && folders_add(&c->live_dir, d[i].path, e) < 0)
 			return -1;
 	return 0;
 }
@@ -265,12 +266,18 @@ int firecracker_configure(const struct firecracker *f, struct config *c, struct 
 {
 	const json_t *all = f->resources, *drives = json_object_get(all, DRIVES);
 
+	if (f->load != NULL)
+		return configure_serial(json_object_get(all, SERIAL), c, e) < 0 ||
+				       configure_outputs(f, c, e) < 0
+			       ? -1
+			       : configure_load(f, c, e);
 	(void)configure_machine(json_object_get(all, MACHINE_CONFIG), c);
 	if (configure_boot(json_object_get(all, BOOT_SOURCE), root_of(drives), c, e) < 0 ||
 	    configure_drives(drives, c, e) < 0 ||
 	    configure_nets(json_object_get(all, NETS), c, e) < 0 ||
 	    configure_serial(json_object_get(all, SERIAL), c, e) < 0 ||
-	    configure_outputs(f, c, e) < 0 || configure_folders(c, e) < 0)
+	    configure_outputs(f, c, e) < 0 || configure_folders(c, e) < 0 ||
+	    configure_snapshots(f, c, e) < 0)
 		return -1;
 	c->rng = json_object_get(all, ENTROPY) != NULL;
 	if (json_object_get(all, CPU_CONFIG) != NULL) {

@@ -272,13 +272,42 @@ static void test_bootargs(void **state)
 	assert_args("a--b --c", NULL, "a--b --c pci=off");
 }
 
+/* Of a snapshot: nothing that is the snapshot's, and folders that are there. */
+static void test_load(void **state)
+{
+	struct firecracker *f = make();
+	struct config c;
+	struct verr e = VERR_INIT;
+
+	(void)state;
+	f->load =
+		json_loads("{\"snapshot_path\":\"/nowhere/s\",\"mem_file_path\":\"/nowhere/m\","
+			   "\"resume_vm\":true,\"track_dirty_pages\":true,\"huge_pages\":\"None\","
+			   "\"network_overrides\":[{\"iface_id\":\"a\",\"host_dev_name\":\"t\"}]}",
+			   0, NULL);
+	config_init(&c);
+	assert_ok(firecracker_configure(f, &c, &e), &e);
+	assert_string_equal(c.restore, "/nowhere/s");
+	assert_string_equal(firecracker_memory(f), "/nowhere/m");
+	assert_true(!c.paused && c.track_dirty && c.clock == RESTORE_CLOCK_FREEZE && c.rng);
+	assert_true(c.nets.count == 1 && c.kernel == NULL && c.init != NULL);
+	assert_string_equal(config_nets(&c)[0].id, "a");
+	assert_string_equal(config_nets(&c)[0].tap, "t");
+	assert_ok(firecracker_restored(f, &c, &e), &e);
+	assert_true(c.huge_pages == MEM_HUGE_OFF);
+	assert_null(c.snapshot_dir);
+	assert_null(c.live_dir);
+	config_deinit(&c);
+	(void)firecracker_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_machine), cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_replaced),      cmocka_unit_test(test_over_a_command_line),
 		cmocka_unit_test(test_faults),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_bootargs),
+		cmocka_unit_test(test_bootargs),      cmocka_unit_test(test_load),
 	};
 
 	return cmocka_run_group_tests_name("vmm/firecracker/configure", tests, NULL, NULL);

@@ -77,4 +77,11 @@ V_MUST_CHECK int firecracker_put(struct firecracker *f, const char *path, const 
 V_MUST_CHECK int firecracker_configure(const struct firecracker *f, struct config *config,
 				       struct verr *e);
 
+/*
+ * The start goes on from a snapshot, config->restore: the file of its memory, borrowed; NULL: it
+ * does not. And what else requests have said, once the snapshot's configuration is in `config`.
+ */
+const char *firecracker_memory(const struct firecracker *f);
+V_MUST_CHECK int firecracker_restored(struct firecracker *f, struct config *config, struct verr *e);
+
 #endif

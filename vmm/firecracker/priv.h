@@ -29,6 +29,7 @@ struct firecracker {
 	char *id;
 	struct api_personality personality;
 	json_t *resources; /* what requests have put there, by the keys above */
+	json_t *load;      /* the snapshot that is to be loaded; NULL: none */
 };
 
 /* One request, which may be made: its body is checked, it comes in its phase. */
@@ -50,6 +51,9 @@ handler_fn fc_put_machine, fc_patch_machine, fc_put_cpu, fc_put_boot_source, fc_
 /* after.c */
 handler_fn fc_get_info, fc_get_version, fc_get_config, fc_get_machine, fc_put_action,
 	fc_patch_drive, fc_patch_net, fc_patch_vm;
+
+/* snapshot.c */
+handler_fn fc_put_snapshot, fc_load_snapshot;
 
 /* check.c */
 
@@ -95,6 +99,13 @@ void limit_set(struct limit limit, const json_t *limiter);
 
 /* cpu.c: the changes of CPUID in a checked CpuConfig (or NULL) as --cpuid has them; NULL: none. */
 V_MUST_CHECK int cpu_changes(const json_t *cpu, char **text, struct verr *e);
+
+/* Folders that the sandbox keeps a way to, in the list of --live-dir or --snapshot-dir. */
+V_MUST_CHECK int folders_add(char **list, const char *file, struct verr *e);
+
+/* snapshot.c: what is to be loaded; the folders for snapshots, where none are named. */
+V_MUST_CHECK int configure_load(const struct firecracker *f, struct config *c, struct verr *e);
+V_MUST_CHECK int configure_snapshots(const struct firecracker *f, struct config *c, struct verr *e);
 
 /* The object of a list with this id, borrowed; NULL: there is none. */
 json_t *find_object(const json_t *list, const char *key, const char *id);

@@ -228,6 +228,7 @@ struct firecracker *firecracker_free(struct firecracker *f)
 {
 	if (f != NULL) {
 		json_decref(f->resources);
+		json_decref(f->load);
 		free(f->id);
 		free(f);
 	}

@@ -208,6 +208,16 @@ int fc_process_configure(const struct fc_process *p, struct config *config, stru
 	return firecracker_configure(p->api, config, e);
 }
 
+const char *fc_process_memory(const struct fc_process *p)
+{
+	return p != NULL ? firecracker_memory(p->api) : NULL;
+}
+
+int fc_process_restored(const struct fc_process *p, struct config *config, struct verr *e)
+{
+	return firecracker_restored(p->api, config, e);
+}
+
 int fc_process_run(struct fc_process *p, struct loop *loop, const struct machine *machine,
 		   struct verr *e)
 {

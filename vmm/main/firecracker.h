@@ -42,6 +42,14 @@ const struct api_personality *fc_process_api(const struct fc_process *p);
 V_MUST_CHECK int fc_process_configure(const struct fc_process *p, struct config *config,
 				      struct verr *e);
 
+/*
+ * What requests have said is to load a snapshot: the file of its memory; NULL: it is not. Accepts
+ * NULL. And the snapshot's configuration is in `config`.
+ */
+const char *fc_process_memory(const struct fc_process *p);
+V_MUST_CHECK int fc_process_restored(const struct fc_process *p, struct config *config,
+				     struct verr *e);
+
 /* There is a machine (borrowed), which runs from here on; and it has ended, and is still there. */
 V_MUST_CHECK int fc_process_run(struct fc_process *p, struct loop *loop,
 				const struct machine *machine, struct verr *e);

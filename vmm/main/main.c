@@ -234,9 +234,8 @@ static int open_snapshots(struct process *p, struct verr *e)
 		return 0;
 	if (snapshots_new(p->machine, &p->config, p->loop, p->sandbox, &p->snapshots, e) < 0)
 		return -1;
-	if (p->restore != NULL)
-		snapshots_follow(p->snapshots, restore_id(p->restore));
-	return 0;
+	return p->restore != NULL ? restore_follow(p->restore, p->config.restore, p->snapshots, e)
+				  : 0;
 }
 
 /* What a fault of the user's can still come from, once the configuration is complete. */
@@ -261,21 +260,57 @@ static int build_machine(struct process *p, struct verr *e)
 	return r;
 }
 
+static int open_restore(struct process *p, struct verr *e)
+{
+	const struct config *c = &p->config;
+	char stored[PATH_MAX];
+
+	if (c->restore == NULL)
+		return 0;
+	if (c->cas_store != NULL &&
+	    stored_get(c->cas_store, c->restore, stored, &p->lease_fd, e) < 0)
+		return verr_note(e, "--restore %s", c->restore);
+	if (restore_open(c->cas_store != NULL ? stored : c->restore,
+			 fc_process_memory(p->firecracker), &p->restore, e) < 0)
+		return verr_note(e, "--restore");
+	if (restore_config(p->restore, &p->config, e) < 0)
+		return -1;
+	if (c->cas_store != NULL) /* texts that are there to the end now */
+		restore_is_stored(p->restore, c->cas_store, c->restore);
+	return 0;
+}
+
+/* What requests have put together, over `base`. */
+static int configure(struct process *p, const struct config *base, struct verr *e)
+{
+	p->config.personality = base->personality; /* it is the process's, so not copied */
+	if (config_copy(&p->config, base, e) < 0)
+		return -1;
+	if (p->firecracker == NULL)
+		return config_check(&p->config, e);
+	p->config.api_socket = strdup(base->api_socket); /* this, too */
+	if (p->config.api_socket == NULL)
+		return verr_host(e, "out of memory");
+	return fc_process_configure(p->firecracker, &p->config, e) < 0 || open_restore(p, e) < 0 ||
+			       fc_process_restored(p->firecracker, &p->config, e) < 0 ||
+			       config_check(&p->config, e) < 0
+		       ? -1
+		       : 0;
+}
+
 /* With the configuration that requests have put together; a fault leaves that as it was. */
 static int try_start(struct process *p, struct verr *e)
 {
 	struct config base = p->config;
 
 	config_init(&p->config);
-	p->config.personality = base.personality; /* it is the process's, so not copied */
-	if (config_copy(&p->config, &base, e) == 0 &&
-	    (p->firecracker == NULL || fc_process_configure(p->firecracker, &p->config, e) == 0) &&
-	    config_check(&p->config, e) == 0 && open_machine(p, e) == 0) {
+	if (configure(p, &base, e) == 0 && open_machine(p, e) == 0) {
 		config_deinit(&base);
 		return 0;
 	}
 	p->snapshots = snapshots_free(p->snapshots);
 	p->machine = machine_free(p->machine);
+	p->restore = restore_free(p->restore, false);
 	config_deinit(&p->config);
 	p->config = base;
 	return -1;
@@ -301,8 +336,15 @@ static int be_configured(struct process *p, struct verr *e)
 			return -1;
 		if (p->quit || api_wish(p->api) == API_WISH_QUIT)
 			return 1;
-		if (api_wish(p->api) == API_WISH_START && try_start(p, &fault) < 0)
-			api_refuse_start(p->api, &fault);
+		if (api_wish(p->api) != API_WISH_START || try_start(p, &fault) == 0)
+			continue;
+		if (fc_process_memory(p->firecracker) != NULL) {
+			*e = fault;
+			(void)verr_note(e, "Load snapshot error");
+			api_refuse_start(p->api, e);
+			return -1;
+		}
+		api_refuse_start(p->api, &fault);
 	}
 	return 0;
 }
@@ -374,25 +416,6 @@ static int dry_run(struct process *p, struct verr *e)
 	if (json == NULL)
 		return verr_host(e, "out of memory");
 	fputs(json, stdout);
-	return 0;
-}
-
-static int open_restore(struct process *p, struct verr *e)
-{
-	const struct config *c = &p->config;
-	char stored[PATH_MAX];
-
-	if (c->restore == NULL)
-		return 0;
-	if (c->cas_store != NULL &&
-	    stored_get(c->cas_store, c->restore, stored, &p->lease_fd, e) < 0)
-		return verr_note(e, "--restore %s", c->restore);
-	if (restore_open(c->cas_store != NULL ? stored : c->restore, NULL, &p->restore, e) < 0)
-		return verr_note(e, "--restore");
-	if (restore_config(p->restore, &p->config, e) < 0)
-		return -1;
-	if (c->cas_store != NULL) /* texts that are there to the end now */
-		restore_is_stored(p->restore, c->cas_store, c->restore);
 	return 0;
 }
 

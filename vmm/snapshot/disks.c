@@ -175,14 +175,13 @@ static int hash_copy(const struct drive_config *config, int fd, const atomic_boo
 }
 
 static int finish_one(const struct drive_config *config, struct block *block, const char *cwd,
-		      int fd, struct disk_hashes *known, const atomic_bool *end,
+		      const char *folder, int fd, struct disk_hashes *known, const atomic_bool *end,
 		      struct disk_state *out, struct stamp *stamp, struct verr *e)
 {
 	(void)snprintf(out->id, sizeof(out->id), "%s", config->id);
 	out->copied = disk_is_copied(config);
 	if (out->copied) {
-		(void)snprintf(out->path, sizeof(out->path), SNAPSHOT_DISKS_FOLDER "/%s",
-			       config->id);
+		(void)snprintf(out->path, sizeof(out->path), "%s/%s", folder, config->id);
 		return hash_copy(config, fd, end, out, stamp, e);
 	}
 	if (drive_is_volume(config)) /* the store looks after what is in it */
@@ -192,19 +191,17 @@ static int finish_one(const struct drive_config *config, struct block *block, co
 	return hash_referenced(config, block, known, end, out, stamp, e);
 }
 
-int disks_finish(const struct machine *m, const char *cwd, const int fds[static DISKS_MAX],
-		 struct disk_hashes *known, const atomic_bool *end, struct state_writer *state,
-		 struct stamp *stamp, struct verr *e)
+int disks_finish(const struct machine *m, const char *cwd, const char *folder,
+		 const int fds[static DISKS_MAX], struct disk_hashes *known, const atomic_bool *end,
+		 struct state_writer *state, struct stamp *stamp, struct verr *e)
 {
-	auto_free struct disk_state *disk = malloc(sizeof(*disk));
+	struct disk_state room, *disk = &room;
 	const struct drive_config *config;
 	struct block *block;
 
-	if (disk == NULL)
-		return verr_host(e, "out of memory");
 	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++) {
 		memset(disk, 0, sizeof(*disk));
-		if (finish_one(config, block, cwd, fds[i], known, end, disk, stamp, e) < 0)
+		if (finish_one(config, block, cwd, folder, fds[i], known, end, disk, stamp, e) < 0)
 			return verr_note(e, "disk %s", config->id);
 		state_put(state, STATE_KIND_DISK, (uint32_t)i, disk);
 	}

@@ -42,9 +42,10 @@ V_MUST_CHECK int disks_copy(const struct machine *machine, struct snapshot_files
 
 /*
  * Make the copies durable, hash all, and write what the state says of them; the machine goes on
- * meanwhile. `cwd` is what the configuration's paths are relative to.
+ * meanwhile. `cwd` is what the configuration's paths are relative to, `folder` the name of the
+ * folder of copies.
  */
-V_MUST_CHECK int disks_finish(const struct machine *machine, const char *cwd,
+V_MUST_CHECK int disks_finish(const struct machine *machine, const char *cwd, const char *folder,
 			      const int fds[static DISKS_MAX], struct disk_hashes *known,
 			      const atomic_bool *end, struct state_writer *state,
 			      struct stamp *stamp, struct verr *e);

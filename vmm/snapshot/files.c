@@ -33,6 +33,17 @@ int files_open(int folder, const char *name, unsigned flags)
 	return open_new(folder, name, flags, 0);
 }
 
+/* libc's would be another call where there are no flags. */
+int files_rename(int folder, const char *from, const char *to, unsigned flags)
+{
+	return (int)syscall(SYS_renameat2, folder, from, folder, to, flags);
+}
+
+int files_create(int folder, const char *name)
+{
+	return open_new(folder, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+}
+
 /* The folder's entries, each to `fn`, by the kernel's call: a stream of libc's wants more of them.
  */
 typedef void entry_fn(int folder, const char *name, unsigned char type, int depth);
@@ -80,14 +91,19 @@ static void remove_leftover(int parent, const char *name, unsigned char type, in
 	auto_fd fd = -1;
 
 	(void)depth;
-	if (type != DT_DIR || !is_temporary(name))
+	if ((type != DT_DIR && type != DT_REG) || !is_temporary(name))
 		return;
-	fd = files_open(parent, name, O_RDONLY | O_DIRECTORY);
+	fd = files_open(parent, name, O_RDONLY | O_NONBLOCK | (type == DT_DIR ? O_DIRECTORY : 0));
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		remove_tree(parent, name, DT_DIR, 0);
+		remove_tree(parent, name, type, 0);
 }
 
-static void remove_leftovers(int parent)
+void files_remove_tree(int folder, const char *name)
+{
+	remove_tree(folder, name, DT_DIR, 0);
+}
+
+void files_remove_leftovers(int parent)
 {
 	auto_fd fd = files_open(parent, ".", O_RDONLY | O_DIRECTORY);
 
@@ -95,11 +111,9 @@ static void remove_leftovers(int parent)
 		for_each_entry(fd, remove_leftover, 0);
 }
 
-static int name_temporary(struct snapshot_files *f, const char *name, struct verr *e)
+int files_name_temporary(char temporary[static NAME_MAX + 1], const char *name, struct verr *e)
 {
-	(void)snprintf(f->name, sizeof(f->name), "%s", name);
-	if ((size_t)snprintf(f->temporary, sizeof(f->temporary), ".%s" SUFFIX, name) >=
-	    sizeof(f->temporary))
+	if (snprintf(temporary, NAME_MAX + 1, ".%s" SUFFIX, name) > NAME_MAX)
 		return verr_invalid(e, "%s: too long for a name", name);
 	return 0;
 }
@@ -124,7 +138,7 @@ static int make_work(struct snapshot_files *f, const char *path, struct verr *e)
 
 	if (fstatat(f->parent, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return verr_invalid(e, "%s: there is something of this name", path);
-	remove_leftovers(f->parent);
+	files_remove_leftovers(f->parent);
 	for (int i = 0; i < TRIES; i++) {
 		if (mkdirat(f->parent, f->temporary, 0700) < 0 && errno != EEXIST)
 			return verr_invalid_os(e, "make a folder beside %s", path);
@@ -141,8 +155,9 @@ int files_begin(struct snapshot_files *f, const struct sandbox *sandbox, const c
 	const char *name;
 
 	f->parent = sandbox_open_snapshots(sandbox, path, &name, e);
-	if (f->parent < 0 || name_temporary(f, name, e) < 0)
+	if (f->parent < 0 || files_name_temporary(f->temporary, name, e) < 0)
 		return -1;
+	(void)snprintf(f->name, sizeof(f->name), "%s", name);
 	return make_work(f, path, e);
 }
 
@@ -150,6 +165,8 @@ static int make_disks(struct snapshot_files *f, struct verr *e)
 {
 	if (f->disks >= 0)
 		return 0;
+	if (f->apart)
+		return apart_make_disks(f, e);
 	if (mkdirat(f->work, SNAPSHOT_DISKS_FOLDER, 0700) < 0)
 		return verr_os(e, "make the folder of disks");
 	f->disks = files_open(f->work, SNAPSHOT_DISKS_FOLDER, O_RDONLY | O_DIRECTORY);
@@ -162,7 +179,9 @@ int files_make(struct snapshot_files *f, const char *name, bool disk, struct ver
 
 	if (disk && make_disks(f, e) < 0)
 		return -1;
-	fd = open_new(disk ? f->disks : f->work, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (f->apart && !disk)
+		return apart_make(f, name, e);
+	fd = files_create(disk ? f->disks : f->work, name);
 	return fd < 0 ? verr_os(e, "make %s", name) : fd;
 }
 
@@ -173,11 +192,13 @@ int files_sync(int fd, const char *name, struct verr *e)
 
 int files_name(struct snapshot_files *f, struct verr *e)
 {
+	if (f->apart)
+		return apart_name(f, e);
 	if ((f->disks >= 0 && fsync(f->disks) < 0) || fsync(f->work) < 0)
 		return verr_os(e, "make the snapshot's folder durable");
 	/* Not every file system can refuse to replace; none replaces a folder with files in it. */
-	if (renameat2(f->parent, f->temporary, f->parent, f->name, RENAME_NOREPLACE) < 0 &&
-	    (errno != EINVAL || renameat2(f->parent, f->temporary, f->parent, f->name, 0) < 0))
+	if (files_rename(f->parent, f->temporary, f->name, RENAME_NOREPLACE) < 0 &&
+	    (errno != EINVAL || files_rename(f->parent, f->temporary, f->name, 0) < 0))
 		return errno == EEXIST
 			       ? verr_invalid(e, "%s: there is something of this name", f->name)
 			       : verr_os(e, "name the snapshot %s", f->name);
@@ -190,6 +211,8 @@ void files_end(struct snapshot_files *f)
 	if (f->made)
 		remove_tree(f->parent, f->temporary, DT_DIR, 0);
 	f->made = false;
+	if (f->apart)
+		apart_end(f);
 	fd_close(&f->disks);
 	fd_close(&f->work);
 	fd_close(&f->parent);

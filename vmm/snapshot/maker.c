@@ -16,7 +16,7 @@
 #define STACK_BYTES KIB(512)
 
 /* Descriptors of one that is being made: folders, memory, state, and the disks. */
-#define DESCRIPTORS (12 + DISKS_MAX)
+#define DESCRIPTORS (16 + DISKS_MAX)
 
 /* What the thread asks the loop for. */
 enum ask { ASK_NOTHING, ASK_HOLD, ASK_LET_GO, ASK_LET_GO_PAUSED };
@@ -29,6 +29,8 @@ struct snapshots {
 	pthread_t thread;
 	struct disk_hashes known;
 	uint8_t since[SNAPSHOT_ID]; /* the last one, since which changes are noted */
+	char *last;                 /* where it is; NULL: nobody knows */
+	size_t depth;               /* of how many snapshots it consists */
 	bool tracks, started, has_since;
 	atomic_bool end;
 
@@ -36,8 +38,8 @@ struct snapshots {
 	pthread_cond_t cond;
 
 	/* lock; what is to be made, or is being made */
-	char *path, *base;
-	bool wanted, busy, stay_paused;
+	char *path, *base, *memory;
+	bool wanted, busy, stay_paused, diff;
 	snapshot_done_fn *done;
 	void *arg;
 
@@ -129,14 +131,42 @@ static int check_base(struct snapshots *s, struct verr *e)
 	return 0;
 }
 
+/* A difference can be left out, for what is whole has it, too. */
+static void choose_base(struct snapshots *s)
+{
+	struct verr e = VERR_INIT;
+
+	if (!s->diff)
+		return;
+	s->base = s->last != NULL && s->depth < MEM_LAYERS_MAX ? strdup(s->last) : NULL;
+	if (s->base == NULL || check_base(s, &e) < 0) {
+		log_info(LOG_SNAPSHOT, "%s becomes a whole snapshot: %s", s->path,
+			 s->base != NULL ? e.text : "it has no base");
+		free(ptr_take(s->base));
+	}
+}
+
+static void remember(struct snapshots *s, const struct save *save)
+{
+	free(s->last);
+	s->last = strdup(s->path);
+	s->depth = save->made.diff ? s->depth + 1 : 1;
+	memcpy(s->since, save->made.id, sizeof(s->since));
+	s->has_since = true;
+}
+
 static void make(struct snapshots *s)
 {
+	choose_base(s);
+
 	struct save save = {.machine = s->machine,
 			    .sandbox = s->sandbox,
 			    .known = &s->known,
 			    .cwd = s->cwd,
 			    .path = s->path,
+			    .memory = s->memory,
 			    .base = s->base,
+			    .prefer_whole = s->diff,
 			    .stay_paused = s->stay_paused,
 			    .tracks = s->tracks,
 			    .since = s->since,
@@ -147,10 +177,8 @@ static void make(struct snapshots *s)
 
 	s->save = &save;
 	s->result = (struct verr)VERR_INIT;
-	if (check_base(s, &s->result) == 0 && save_run(&save, &s->result) == 0) {
-		memcpy(s->since, save.made.id, sizeof(s->since));
-		s->has_since = true;
-	}
+	if (check_base(s, &s->result) == 0 && save_run(&save, &s->result) == 0)
+		remember(s, &save);
 	s->made = save.made;
 	s->save = NULL;
 }
@@ -221,6 +249,7 @@ static void on_finished(void *arg)
 			 (unsigned long long)s->made.held_us);
 	free(ptr_take(s->path));
 	free(ptr_take(s->base));
+	free(ptr_take(s->memory));
 	s->busy = false;
 	machine_saving(s->machine, false);
 	s->done(s->arg, failed ? NULL : &s->made, failed ? &s->result : NULL);
@@ -252,10 +281,16 @@ int snapshots_new(struct machine *machine, const struct config *config, struct l
 	return 0;
 }
 
-void snapshots_follow(struct snapshots *s, const uint8_t id[static SNAPSHOT_ID])
+int snapshots_follow(struct snapshots *s, const char *path, size_t depth,
+		     const uint8_t id[static SNAPSHOT_ID], struct verr *e)
 {
+	s->last = strdup(path);
+	if (s->last == NULL)
+		return verr_host(e, "out of memory");
+	s->depth = depth;
 	memcpy(s->since, id, sizeof(s->since));
 	s->has_since = true;
+	return 0;
 }
 
 int snapshots_start(struct snapshots *s, struct verr *e)
@@ -275,9 +310,12 @@ int snapshots_make(struct snapshots *s, const struct snapshot_wish *wish, snapsh
 		return verr_state(e, "a snapshot of the machine is being made");
 	s->path = strdup(wish->path);
 	s->base = wish->base != NULL ? strdup(wish->base) : NULL;
-	if (s->path == NULL || (wish->base != NULL && s->base == NULL))
+	s->memory = wish->memory != NULL ? strdup(wish->memory) : NULL;
+	if (s->path == NULL || (wish->memory != NULL && s->memory == NULL) ||
+	    (wish->base != NULL && s->base == NULL))
 		return verr_host(e, "out of memory");
 	s->stay_paused = wish->stay_paused;
+	s->diff = wish->diff;
 	s->done = done;
 	s->arg = arg;
 	s->busy = true;
@@ -303,6 +341,8 @@ struct snapshots *snapshots_free(struct snapshots *s)
 	loop_source_deinit(&s->finished);
 	free(s->path);
 	free(s->base);
+	free(s->memory);
+	free(s->last);
 	free(s->cwd);
 	(void)pthread_cond_destroy(&s->cond);
 	(void)pthread_mutex_destroy(&s->lock);

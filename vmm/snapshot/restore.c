@@ -227,11 +227,9 @@ static int check_referenced(struct restore *r, struct drive_config *d,
 int restore_disks(struct restore *r, struct config *config, struct verr *e)
 {
 	const struct state_reader *state = r->chain.at[0]->state;
-	auto_free struct disk_state *disk = malloc(sizeof(*disk));
+	struct disk_state room, *disk = &room;
 	size_t count = state_count(state, STATE_KIND_DISK);
 
-	if (disk == NULL)
-		return verr_host(e, "out of memory");
 	if (count != config->drives.count || count != r->saved.drives.count || count > DISKS_MAX)
 		return verr_corrupt(e, "the snapshot's configuration has other disks than its "
 				       "state");
@@ -276,9 +274,10 @@ const struct machine_restore *restore_machine(struct restore *r, enum machine_cl
 	return &r->machine;
 }
 
-const uint8_t *restore_id(const struct restore *r)
+int restore_follow(const struct restore *r, const char *path, struct snapshots *snapshots,
+		   struct verr *e)
 {
-	return r->chain.at[0]->snapshot->id;
+	return snapshots_follow(snapshots, path, r->chain.count, r->chain.at[0]->snapshot->id, e);
 }
 
 static void remove_made(const struct made_file *made)

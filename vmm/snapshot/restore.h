@@ -41,7 +41,9 @@ void restore_opened(struct restore *r);
 const struct machine_restore *restore_machine(struct restore *r, enum machine_clock clock,
 					      bool paused);
 
-const uint8_t *restore_id(const struct restore *r);
+/* It is called `path`: snapshots of the machine may be differences to it. */
+V_MUST_CHECK int restore_follow(const struct restore *r, const char *path,
+				struct snapshots *snapshots, struct verr *e);
 
 /* `keep`: the machine runs; else new files that restore_disks() has made are removed. Accepts NULL,
  * returns NULL. */

@@ -33,6 +33,10 @@ struct work {
 	int disks[DISKS_MAX];
 	struct stamp stamp;
 	bool held;
+
+	/* What the state says. */
+	struct snapshot_state snapshot;
+	struct memory_state memory_state;
 };
 
 static void merge(uint64_t *into, const uint64_t *from, size_t words)
@@ -156,15 +160,23 @@ static int put_instant(struct work *w, bool unseen, struct verr *e)
 
 /* --- what the state says of the snapshot --- */
 
+/* The folder that paths in the state are relative to. */
+static int state_folder(const struct save *s, char out[static PATH_MAX], struct verr *e)
+{
+	if (path_join(s->cwd, s->path, out, e) < 0)
+		return -1;
+	if (s->memory != NULL)
+		*strrchr(out, '/') = '\0';
+	return 0;
+}
+
 static int put_snapshot(struct work *w, struct verr *e)
 {
-	auto_free struct snapshot_state *state = calloc(1, sizeof(*state));
+	struct snapshot_state *state = &w->snapshot;
 	struct save *s = w->s;
 	char folder[PATH_MAX], base[PATH_MAX];
 	struct timespec now;
 
-	if (state == NULL)
-		return verr_host(e, "out of memory");
 	if (getrandom(s->made.id, sizeof(s->made.id), 0) != sizeof(s->made.id))
 		return verr_os(e, "draw an id");
 	memcpy(state->id, s->made.id, sizeof(state->id));
@@ -176,8 +188,7 @@ static int put_snapshot(struct work *w, struct verr *e)
 		state->diff = s->made.diff = true;
 		memcpy(state->base, s->since, SNAPSHOT_ID);
 		state->base_count = SNAPSHOT_ID;
-		if (path_join(s->cwd, s->path, folder, e) < 0 ||
-		    path_join(s->cwd, s->base, base, e) < 0 ||
+		if (state_folder(s, folder, e) < 0 || path_join(s->cwd, s->base, base, e) < 0 ||
 		    path_relative(folder, base, state->base_path, e) < 0)
 			return -1;
 	}
@@ -213,23 +224,37 @@ static int put_runs(struct work *w, struct verr *e)
 	return 0;
 }
 
+static int put_memory_path(const struct save *s, struct memory_state *state, struct verr *e)
+{
+	char folder[PATH_MAX], memory[PATH_MAX], path[PATH_MAX];
+
+	if (s->memory == NULL) {
+		(void)snprintf(state->path, sizeof(state->path), SNAPSHOT_MEMORY_FILE);
+		return 0;
+	}
+	if (state_folder(s, folder, e) < 0 || path_join(s->cwd, s->memory, memory, e) < 0 ||
+	    path_relative(folder, memory, path, e) < 0)
+		return -1;
+	if (snprintf(state->path, sizeof(state->path), "%s", path) >= (int)sizeof(state->path))
+		return verr_invalid(e, "%s: too long", s->memory);
+	return 0;
+}
+
 static int put_memory(struct work *w, struct verr *e)
 {
-	auto_free struct memory_state *state = calloc(1, sizeof(*state));
+	struct memory_state *state = &w->memory_state;
 	const struct mem_region *regions;
 	size_t count = mem_regions(w->memory.mem, &regions);
 	struct stamp_file file;
 
-	if (state == NULL)
-		return verr_host(e, "out of memory");
 	state->size = mem_size(w->memory.mem);
 	for (size_t i = 0; i < count; i++) {
 		state->regions[i].gpa = regions[i].gpa;
 		state->regions[i].len = regions[i].len;
 	}
 	state->regions_count = (uint32_t)count;
-	(void)snprintf(state->path, sizeof(state->path), SNAPSHOT_MEMORY_FILE);
-	if (snapshot_hash(w->memory.fd, state->size, w->s->end, state->hash, e) < 0 ||
+	if (put_memory_path(w->s, state, e) < 0 ||
+	    snapshot_hash(w->memory.fd, state->size, w->s->end, state->hash, e) < 0 ||
 	    files_sync(w->memory.fd, "memory", e) < 0)
 		return verr_note(e, "memory");
 	if (stamp_of(w->memory.fd, SNAPSHOT_MEMORY_FILE, &file))
@@ -266,8 +291,8 @@ static int finish(struct work *w, struct verr *e)
 	struct bytes file;
 
 	if (put_snapshot(w, e) < 0 || put_config(w, e) < 0 || put_memory(w, e) < 0 ||
-	    disks_finish(s->machine, s->cwd, w->disks, s->known, s->end, s->state, &w->stamp, e) <
-		    0 ||
+	    disks_finish(s->machine, s->cwd, files_disks_name(&w->files), w->disks, s->known,
+			 s->end, s->state, &w->stamp, e) < 0 ||
 	    state_writer_finish(s->state, &file, e) < 0 ||
 	    write_file(w, SNAPSHOT_STATE_FILE, file, e) < 0 || write_stamp(w, e) < 0)
 		return -1;
@@ -275,6 +300,20 @@ static int finish(struct work *w, struct verr *e)
 }
 
 /* --- the whole --- */
+
+/* What is there may be this one's base, or its base's. */
+static int begin_files(struct work *w, struct verr *e)
+{
+	struct save *s = w->s;
+
+	if (s->memory == NULL)
+		return files_begin(&w->files, s->sandbox, s->path, e);
+	if (files_begin_apart(&w->files, s->sandbox, s->path, s->memory, e) < 0)
+		return -1;
+	if (w->files.replaces && s->prefer_whole)
+		s->base = NULL;
+	return 0;
+}
 
 static int begin(struct work *w, struct verr *e)
 {
@@ -287,8 +326,7 @@ static int begin(struct work *w, struct verr *e)
 	w->diff = calloc(words, sizeof(*w->diff));
 	if (w->seen == NULL || w->bits == NULL || w->diff == NULL)
 		return verr_host(e, "out of memory");
-	if (state_writer_new(&w->s->state, e) < 0 ||
-	    files_begin(&w->files, w->s->sandbox, w->s->path, e) < 0)
+	if (state_writer_new(&w->s->state, e) < 0 || begin_files(w, e) < 0)
 		return -1;
 	fd = files_make(&w->files, SNAPSHOT_MEMORY_FILE, false, e);
 	return fd < 0 ? -1 : memory_begin(&w->memory, mem, fd, w->s->end, e);

@@ -16,6 +16,8 @@ struct save {
 	struct disk_hashes *known; /* of disks that are only referred to */
 	const char *cwd;           /* what relative paths are relative to */
 	const char *path, *base;
+	const char *memory; /* a file of its own; NULL: all is in the folder `path` */
+	bool prefer_whole;  /* to a difference where there are such files already */
 	bool stay_paused;
 	bool tracks;            /* what is written is noted before and afterwards */
 	const uint8_t *since;   /* the id of the snapshot since which it is; NULL: of none */

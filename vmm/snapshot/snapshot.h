@@ -13,10 +13,10 @@
  * With --track-dirty what is written is noted always, and a snapshot can have what changed since
  * the one before only.
  *
- *	files.c  where it is written, and its name    memory.c  pages        save.c     the order
- *above disks.c  disks                                hash.c    BLAKE3       stamp.c    what was
- *verified maker.c  the thread                           path.c    paths        restore.c  the way
- *back
+ *	files.c, apart.c  where it is written, and its name    memory.c  pages        save.c     the
+ *order above disks.c  disks                                hash.c    BLAKE3       stamp.c    what
+ *was verified maker.c  the thread                           path.c    paths        restore.c  the
+ *way back
  */
 #ifndef VOLT_VMM_SNAPSHOT_SNAPSHOT_H
 #define VOLT_VMM_SNAPSHOT_SNAPSHOT_H
@@ -29,9 +29,11 @@
 
 /* What is to be made. Texts are borrowed for the call. */
 struct snapshot_wish {
-	const char *path; /* the folder that it becomes */
+	const char *path;   /* the folder that it becomes, or the file that its state becomes */
+	const char *memory; /* the file that memory becomes; NULL: `path` is a folder */
 	const char
 		*base; /* the folder of the snapshot before, for one with the difference; or NULL */
+	bool diff;     /* with the difference to the last one, if there can be such; else whole */
 	bool stay_paused; /* leave the machine paused at the instant of the snapshot */
 };
 
@@ -58,8 +60,12 @@ V_MUST_CHECK int snapshots_new(struct machine *machine, const struct config *con
 			       struct loop *loop, struct sandbox *sandbox, struct snapshots **out,
 			       struct verr *e);
 
-/* The machine was restored from this snapshot: with --track-dirty a difference may follow it. */
-void snapshots_follow(struct snapshots *s, const uint8_t id[static SNAPSHOT_ID]);
+/*
+ * The machine was restored from this snapshot, of `depth` that are each the base of the next: with
+ * --track-dirty a difference may follow it.
+ */
+V_MUST_CHECK int snapshots_follow(struct snapshots *s, const char *path, size_t depth,
+				  const uint8_t id[static SNAPSHOT_ID], struct verr *e);
 
 /* Its thread, after the sandbox is entered. */
 V_MUST_CHECK int snapshots_start(struct snapshots *s, struct verr *e);

@@ -246,6 +246,71 @@ static void test_leftovers(void **state)
 	files_end(&busy);
 }
 
+static void begin_apart(struct snapshot_files *f, const char *folder)
+{
+	static const char *const names[] = {SNAPSHOT_MEMORY_FILE, SNAPSHOT_STAMP_FILE,
+					    SNAPSHOT_STATE_FILE};
+	struct verr e = VERR_INIT;
+	char state[256], memory[256];
+	int fd;
+
+	*f = (struct snapshot_files)SNAPSHOT_FILES_INIT;
+	(void)snprintf(state, sizeof(state), "%s/s", folder);
+	(void)snprintf(memory, sizeof(memory), "%s/m", folder);
+	assert_ok(files_begin_apart(f, NULL, state, memory, &e), &e);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		fd = files_make(f, names[i], false, &e);
+		assert_true(fd >= 0);
+		fd_close(&fd);
+	}
+	fd = files_make(f, "disk", true, &e);
+	assert_true(fd >= 0);
+	fd_close(&fd);
+}
+
+/* Each beside its place; what is there stays until all is, and what is left over goes. */
+static void test_files_one_by_one(void **state)
+{
+	const char *folder = *state;
+	struct snapshot_files f, other;
+	struct verr e = VERR_INIT;
+	char s[256];
+
+	begin_apart(&f, folder);
+	assert_false(f.replaces);
+	assert_string_equal(files_disks_name(&f), "s.disks");
+	assert_true(there(folder, ".m.volt-new") && there(folder, ".s.disks.volt-new/disk"));
+	begin(&other, folder, "other"); /* it is locked */
+	files_end(&other);
+	assert_true(there(folder, ".m.volt-new") && there(folder, ".s.disks.volt-new/disk"));
+	assert_false(there(folder, "m"));
+	assert_ok(files_name(&f, &e), &e);
+	files_end(&f);
+	assert_true(there(folder, "s") && there(folder, "m") && there(folder, "s.verified") &&
+		    there(folder, "s.disks/disk"));
+
+	begin_apart(&f, folder);
+	assert_true(f.replaces);
+	assert_ok(files_name(&f, &e), &e);
+	files_end(&f);
+	assert_true(there(folder, "s.disks/disk") && !there(folder, ".s.disks.volt-new"));
+
+	begin_apart(&f, folder);
+	for (int i = 0; i < PARTS; i++)
+		f.parts[i].made = false; /* as if it had been killed */
+	files_end(&f);
+	assert_true(there(folder, ".s.volt-new"));
+	begin(&other, folder, "other");
+	files_end(&other);
+	assert_false(there(folder, ".s.volt-new") || there(folder, ".s.disks.volt-new") ||
+		     there(folder, ".m.volt-new"));
+
+	(void)snprintf(s, sizeof(s), "%s/s", folder);
+	f = (struct snapshot_files)SNAPSHOT_FILES_INIT;
+	assert_fault(files_begin_apart(&f, NULL, s, s, &e), &e, VERR_INVALID, "one name for two");
+	files_end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +322,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names_come_last, test_folder_make,
 						test_folder_remove),
 		cmocka_unit_test_setup_teardown(test_leftovers, test_folder_make,
+						test_folder_remove),
+		cmocka_unit_test_setup_teardown(test_files_one_by_one, test_folder_make,
 						test_folder_remove),
 	};
 
