@@ -288,9 +288,11 @@ static int configure(struct process *p, const struct config *base, struct verr *
 		return -1;
 	if (p->firecracker == NULL)
 		return config_check(&p->config, e);
-	p->config.api_socket = strdup(base->api_socket); /* this, too */
-	if (p->config.api_socket == NULL)
-		return verr_host(e, "out of memory");
+	if (base->api_socket != NULL) { /* this, too; none: it is served by --hold-fd */
+		p->config.api_socket = strdup(base->api_socket);
+		if (p->config.api_socket == NULL)
+			return verr_host(e, "out of memory");
+	}
 	return fc_process_configure(p->firecracker, &p->config, e) < 0 || open_restore(p, e) < 0 ||
 			       fc_process_restored(p->firecracker, &p->config, e) < 0 ||
 			       config_check(&p->config, e) < 0
