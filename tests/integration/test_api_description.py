@@ -46,7 +46,7 @@ def bodies():
 def test_every_property_refuses_what_it_cannot_be(waiting):
     tried = 0
     with Client() as client:
-        for kind in ("drives", "nets"):
+        for kind in ("drives", "volumes", "nets"):
             assert client.call("PUT", f"/v1/vm/{kind}/a", {})[0] == 200
         for method, path, key, values in bodies():
             path = path.replace("{id}", "a")

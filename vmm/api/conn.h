@@ -62,6 +62,7 @@ typedef void route_fn(const struct call *call, struct reply *reply);
 
 /* objects.c */
 route_fn list_drives, get_drive, put_drive, patch_drive, delete_drive;
+route_fn list_volumes, get_volume, put_volume, patch_volume, delete_volume;
 route_fn list_nets, get_net, put_net, patch_net, delete_net;
 
 /* What HTTP says to a fault of this kind. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disks and NICs, each by its id. Before the start they come and go; afterwards what is live of
- * them changes at once.
+ * Disks, volumes and NICs, each by its id. Before the start they come and go; afterwards what is
+ * live of them changes at once. A volume is among the disks then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct kind {
 	const struct list_class *class;
 	size_t list; /* offsetof() in struct config */
 	int (*apply)(struct machine *m, const void *old, const void *changed, bool file,
-		     struct verr *e);
+		     struct verr *e); /* NULL: there is none of this kind after the start */
 };
 
 static int apply_drive(struct machine *m, const void *old, const void *changed, bool file,
@@ -33,6 +33,8 @@ static int apply_net(struct machine *m, const void *old, const void *changed, bo
 
 static const struct kind drives = {"drive", &drive_class, offsetof(struct config, drives),
 				   apply_drive};
+static const struct kind volumes = {"volume", &volume_class, offsetof(struct config, volumes),
+				    NULL};
 static const struct kind nets = {"net", &net_class, offsetof(struct config, nets), apply_net};
 
 /* One request: about the object `id` (NULL: the list) of a kind. */
@@ -74,6 +76,7 @@ static int parse(const struct about *a, void *object, bool live, struct verr *e)
 /* Room for an object of any kind. */
 union any_object {
 	struct drive_config drive;
+	struct volume_config volume;
 	struct net_config net;
 };
 
@@ -162,6 +165,11 @@ HANDLER(get_drive, drives, get)
 HANDLER(put_drive, drives, put)
 HANDLER(patch_drive, drives, patch)
 HANDLER(delete_drive, drives, delete)
+HANDLER(list_volumes, volumes, get)
+HANDLER(get_volume, volumes, get)
+HANDLER(put_volume, volumes, put)
+HANDLER(patch_volume, volumes, patch)
+HANDLER(delete_volume, volumes, delete)
 HANDLER(list_nets, nets, get)
 HANDLER(get_net, nets, get)
 HANDLER(put_net, nets, put)
