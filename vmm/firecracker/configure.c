@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/own.h"
@@ -211,12 +213,61 @@ static bool has_folder(const char *list, const char *folder)
 	return false;
 }
 
+bool same_folder(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+size_t folders_count(const char *list)
+{
+	size_t n = list != NULL;
+
+	for (; list != NULL && (list = strchr(list, ':')) != NULL; list++)
+		n++;
+	return n;
+}
+
+static bool same_device_as_root(const struct stat *st)
+{
+	struct stat root;
+
+	return stat("/", &root) == 0 && root.st_dev == st->st_dev;
+}
+
+/*
+ * Is it one of the host's own, which is about more than this machine? The sandbox opens none of
+ * these for a file that happens to be in it. A jail has none: its root is the machine's.
+ */
+bool folder_is_hosts(const char *folder)
+{
+	static const char *const hosts[] = {"/",     "/dev",     "/dev/mapper", "/dev/disk", "/etc",
+					    "/home", "/root",    "/run",        "/usr",      "/var",
+					    "/tmp",  "/var/tmp", "/var/lib",    "/opt",      "/srv",
+					    "/mnt",  "/media",   "/boot"};
+	const char *home = getenv("HOME");
+	struct stat st, dev;
+
+	if (access("/proc/self", F_OK) < 0)
+		return false;
+	if (stat(folder, &st) == 0 && stat("/dev", &dev) == 0 && st.st_dev == dev.st_dev &&
+	    !same_device_as_root(&dev))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (same_folder(folder, hosts[i]))
+			return true;
+	return home != NULL && *home != '\0' && same_folder(folder, home);
+}
+
 static int add_folder(char **list, const char *folder, struct verr *e)
 {
 	char *longer;
 
 	/* One that cannot be in the list is left out, as are later files in it. */
-	if (strchr(folder, ':') != NULL || has_folder(*list, folder))
+	if (strchr(folder, ':') != NULL || has_folder(*list, folder) ||
+	    folders_count(*list) >= FOLDERS_MAX || folder_is_hosts(folder))
 		return 0;
 	if (asprintf(&longer, "%s%s%s", *list != NULL ? *list : "", *list != NULL ? ":" : "",
 		     folder) < 0)

@@ -92,7 +92,7 @@ static void test_whole_machine(void **state)
 	assert_string_equal(c.log_path, "log");
 	assert_int_equal(c.log_level, 3);
 	assert_string_equal(c.metrics_path, "m");
-	assert_string_equal(c.live_dir, "/dev");
+	assert_null(c.live_dir); /* /dev is the host's */
 	config_deinit(&c);
 	(void)firecracker_free(f);
 }

@@ -100,8 +100,16 @@ void limit_set(struct limit limit, const json_t *limiter);
 /* cpu.c: the changes of CPUID in a checked CpuConfig (or NULL) as --cpuid has them; NULL: none. */
 V_MUST_CHECK int cpu_changes(const json_t *cpu, char **text, struct verr *e);
 
-/* Folders that the sandbox keeps a way to, in the list of --live-dir or --snapshot-dir. */
+/*
+ * Folders that the sandbox keeps a way to, in the list of --live-dir or --snapshot-dir: that of a
+ * file. One of the host's own, or one too many, is left out.
+ */
 V_MUST_CHECK int folders_add(char **list, const char *file, struct verr *e);
+size_t folders_count(const char *list);
+bool folder_is_hosts(const char *folder);
+bool same_folder(const char *one, const char *other);
+
+#define FOLDERS_MAX 16 /* the sandbox takes so many, of both lists */
 
 /* snapshot.c: what is to be loaded; the folders for snapshots, where none are named. */
 V_MUST_CHECK int configure_load(const struct firecracker *f, struct config *c, struct verr *e);

@@ -129,14 +129,6 @@ static void describe(struct firecracker *f, const struct config *c)
 			(void)json_array_append_new(nets, describe_net(&config_nets(c)[i]));
 }
 
-static bool is_same(const char *one, const char *other)
-{
-	struct stat a, b;
-
-	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
 /*
  * Paths of a snapshot are absolute, whatever they were before. What is not there on this host is no
  * fault: nothing need ever come from it.
@@ -153,7 +145,7 @@ static int find_live_folders(struct config *c, struct verr *e)
 		if (path == NULL || access(dirname(folder), X_OK) < 0)
 			continue;
 		if (folders_add(&c->live_dir, path, e) < 0 ||
-		    (is_same(folder, ".") && folders_add(&c->live_dir, "file", e) < 0))
+		    (same_folder(folder, ".") && folders_add(&c->live_dir, "file", e) < 0))
 			return -1;
 	}
 	return 0;
@@ -175,18 +167,6 @@ int firecracker_restored(struct firecracker *f, struct config *c, struct verr *e
 
 /* --- the sandbox's folders --- */
 
-/* How many the sandbox takes, of both lists. */
-#define FOLDERS_MAX 16
-
-static size_t count(const char *list)
-{
-	size_t n = list != NULL;
-
-	for (; list != NULL && (list = strchr(list, ':')) != NULL; list++)
-		n++;
-	return n;
-}
-
 /*
  * Files may be made and removed there, so it must be one that has to do with this machine: none
  * that everybody writes to, nor the host's own; an empty root, such as a jail's, is another matter.
@@ -195,12 +175,9 @@ static bool is_fit(const char *folder)
 {
 	struct stat st;
 
-	if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode) || (st.st_mode & S_IWOTH) != 0 ||
-	    access(folder, W_OK | X_OK) < 0)
-		return false;
-	if (access("/proc/self", F_OK) < 0)
-		return true;
-	return !is_same(folder, "/") && !is_same(folder, "/run");
+	return stat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       (st.st_mode & (S_IWOTH | S_IWGRP)) == 0 && access(folder, W_OK | X_OK) == 0 &&
+	       !folder_is_hosts(folder);
 }
 
 static int add(struct config *c, const char *file, struct verr *e)
@@ -211,7 +188,7 @@ static int add(struct config *c, const char *file, struct verr *e)
 		return 0;
 	(void)snprintf(folder, sizeof(folder), "%s", file);
 	if (!is_fit(dirname(folder)) || (*file != '/' && !is_fit(".")) ||
-	    count(c->live_dir) + count(c->snapshot_dir) + 2 > FOLDERS_MAX)
+	    folders_count(c->live_dir) + folders_count(c->snapshot_dir) + 2 > FOLDERS_MAX)
 		return 0;
 	return folders_add(&c->snapshot_dir, file, e);
 }

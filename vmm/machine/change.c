@@ -35,7 +35,7 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 			disk = &m->disks[i];
 	if (disk == NULL)
 		return verr_not_found(e, "there is no such disk");
-	if (file && m->saving)
+	if (m->saving) /* its thread reads the configuration */
 		return verr_state(e, "a snapshot of the machine is being made");
 	if (file && (open_file(m, old, changed, &fd, e) < 0 ||
 		     block_change_file(disk->block, fd, changed->path, e) < 0))
@@ -61,6 +61,8 @@ int machine_change_net(struct machine *m, const struct net_config *old,
 			nic = &m->nics[i];
 	if (nic == NULL)
 		return verr_not_found(e, "there is no such NIC");
+	if (m->saving)
+		return verr_state(e, "a snapshot of the machine is being made");
 	if ((memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0) &&
 	    net_change_limits(nic->net, &rx, &tx, e) < 0)
 		return -1;

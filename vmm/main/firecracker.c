@@ -70,18 +70,24 @@ static void on_request(void *arg, const struct firecracker_done *done)
 static int make(const char *id, size_t body_max, struct fc_process **out, struct verr *e)
 {
 	struct fc_process *p = calloc(1, sizeof(*p));
-	const struct firecracker_options options = {.id = id,
-						    .body_max = body_max,
-						    .process = {.set_logger = set_logger,
-								.set_metrics = set_metrics,
-								.flush_metrics = flush_metrics,
-								.done = on_request,
-								.arg = p}};
+	struct firecracker_options options = {.body_max = body_max,
+					      .process = {.set_logger = set_logger,
+							  .set_metrics = set_metrics,
+							  .flush_metrics = flush_metrics,
+							  .done = on_request,
+							  .arg = p}};
 
 	if (p == NULL)
 		return verr_host(e, "out of memory");
-	p->id = id;
-	if (fc_metrics_new(id != NULL ? id : FIRECRACKER_DEFAULT_ID, &p->metrics, e) < 0 ||
+	/* The configuration is replaced at the start, and the log has this until the process ends.
+	 */
+	p->id = strdup(id != NULL ? id : FIRECRACKER_DEFAULT_ID);
+	if (p->id == NULL) {
+		free(p);
+		return verr_host(e, "out of memory");
+	}
+	options.id = p->id;
+	if (fc_metrics_new(p->id, &p->metrics, e) < 0 ||
 	    firecracker_new(&options, &p->api, e) < 0) {
 		(void)fc_process_free(p);
 		return -1;

@@ -32,8 +32,11 @@ static int open_list(struct sandbox *s, const char *flag, const char *text, bool
 		if (f->path == NULL)
 			return verr_host(e, "out of memory");
 		f->fd = open(f->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (f->fd < 0)
-			return verr_invalid_os(e, "%s: cannot open %s", flag, f->path);
+		if (f->fd < 0) {
+			(void)verr_invalid_os(e, "%s: cannot open %s", flag, f->path);
+			free(ptr_take(f->path));
+			return -1;
+		}
 		f->detached = false;
 		f->snapshots = snapshots;
 		f->real = snapshots ? realpath(f->path, NULL) : NULL;

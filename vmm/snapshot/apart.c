@@ -39,6 +39,10 @@ static int look(struct snapshot_files *f, int part, struct verr *e)
 		return errno == ENOENT ? 0 : verr_invalid_os(e, "%s", name);
 	if (part == PART_DISKS ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
 		return verr_invalid(e, "%s: there is something else of this name", name);
+	if (part == PART_DISKS &&
+	    fstatat(f->parent, f->parts[PART_STATE].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return verr_invalid(
+			e, "%s: there is a folder of this name, and no snapshot beside it", name);
 	f->replaces = true;
 	return 0;
 }
@@ -66,9 +70,12 @@ static int name_parts(struct snapshot_files *f, const char *state, const char *m
 		if (same && i != PART_MEMORY && strcmp(part->name, memory) == 0)
 			return verr_invalid(e, "%s: one name for two files of the snapshot",
 					    memory);
-		if (files_name_temporary(part->temporary, part->name, e) < 0 || look(f, i, e) < 0)
+		if (files_name_temporary(part->temporary, part->name, e) < 0)
 			return -1;
 	}
+	for (int i = 0; i < PARTS; i++)
+		if (look(f, i, e) < 0)
+			return -1;
 	return 0;
 }
 

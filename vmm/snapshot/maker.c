@@ -312,8 +312,12 @@ int snapshots_make(struct snapshots *s, const struct snapshot_wish *wish, snapsh
 	s->base = wish->base != NULL ? strdup(wish->base) : NULL;
 	s->memory = wish->memory != NULL ? strdup(wish->memory) : NULL;
 	if (s->path == NULL || (wish->memory != NULL && s->memory == NULL) ||
-	    (wish->base != NULL && s->base == NULL))
+	    (wish->base != NULL && s->base == NULL)) {
+		free(ptr_take(s->path));
+		free(ptr_take(s->base));
+		free(ptr_take(s->memory));
 		return verr_host(e, "out of memory");
+	}
 	s->stay_paused = wish->stay_paused;
 	s->diff = wish->diff;
 	s->done = done;

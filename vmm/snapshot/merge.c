@@ -74,7 +74,8 @@ static int copy_disk(struct merge *m, struct verr *e)
 	if (from < 0)
 		return verr_invalid_os(e, "cannot open %s", path);
 	fd = files_make(&m->files, disk->id, true, e);
-	if (fd < 0 || opened_verify(top, from, disk->id, path, disk->size, disk->hash, e) < 0 ||
+	if (fd < 0 ||
+	    opened_verify_file(top, from, disk->id, path, disk->size, disk->hash, e) < 0 ||
 	    copy_file(from, fd, disk->size, e) < 0 ||
 	    finish_file(m, fd, disk->id, disk->size, hash, e) < 0)
 		return -1;

@@ -106,14 +106,19 @@ static int open_memory(struct opened *o, const char *memory, struct verr *e)
 	o->memory_fd = open(memory, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (o->memory_fd < 0)
 		return verr_invalid_os(e, "cannot open %s", memory);
-	return opened_verify(o, o->memory_fd, SNAPSHOT_MEMORY_FILE, memory, o->memory->size,
-			     o->memory->hash, e);
+	return opened_verify_file(o, o->memory_fd, SNAPSHOT_MEMORY_FILE, memory, o->memory->size,
+				  o->memory->hash, e);
 }
 
 static void read_stamp(struct opened *o)
 {
 	auto_fd fd = open(o->stamp_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 
+	/* Others may not say for us what is verified. */
+	if (fd >= 0 && (fstat(fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+			(st.st_mode & (S_IWGRP | S_IWOTH)) != 0))
+		fd_close(&fd);
 	stamp_read(&o->stamp, o->snapshot->id, fd);
 	o->stamped = true;
 }
@@ -164,6 +169,16 @@ static int open_one(struct opened **out, const char *path, const char *memory, s
 		return -1;
 	read_stamp(o);
 	return open_memory(o, memory, e);
+}
+
+int opened_verify_file(struct opened *o, int fd, const char *name, const char *what, uint64_t size,
+		       const uint8_t *hash, struct verr *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return verr_corrupt(e, "%s is no regular file", what);
+	return opened_verify(o, fd, name, what, size, hash, e);
 }
 
 /* --- and its bases --- */
@@ -227,14 +242,12 @@ int snapshot_read_id(const struct sandbox *sandbox, const char *path,
 {
 	const char *name;
 	auto_fd parent = sandbox_open_snapshots(sandbox, path, &name, e), folder = -1, fd = -1;
-	auto_free struct snapshot_state *snapshot = calloc(1, sizeof(*snapshot));
+	struct snapshot_state *snapshot;
 	struct state_reader *state = NULL;
 	int r = -1;
 
 	if (parent < 0)
 		return -1;
-	if (snapshot == NULL)
-		return verr_host(e, "out of memory");
 	folder = files_open(parent, name, O_RDONLY | O_DIRECTORY);
 	if (folder >= 0)
 		fd = files_open(folder, SNAPSHOT_STATE_FILE, O_RDONLY | O_NONBLOCK);
@@ -242,11 +255,15 @@ int snapshot_read_id(const struct sandbox *sandbox, const char *path,
 		fd = files_open(parent, name, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return verr_invalid_os(e, "cannot open its state");
+	snapshot = calloc(1, sizeof(*snapshot));
+	if (snapshot == NULL)
+		return verr_host(e, "out of memory");
 	if (state_reader_load(fd, &state, e) == 0 &&
 	    state_get(state, STATE_KIND_SNAPSHOT, 0, snapshot, e) == 0) {
 		memcpy(id, snapshot->id, SNAPSHOT_ID);
 		r = 0;
 	}
+	free(snapshot);
 	(void)state_reader_free(state);
 	return r;
 }

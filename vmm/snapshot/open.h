@@ -50,6 +50,10 @@ void chain_close(struct opened_chain *c);
 V_MUST_CHECK int opened_verify(struct opened *o, int fd, const char *name, const char *what,
 			       uint64_t size, const uint8_t *hash, struct verr *e);
 
+/* The same of what is never a device. */
+V_MUST_CHECK int opened_verify_file(struct opened *o, int fd, const char *name, const char *what,
+				    uint64_t size, const uint8_t *hash, struct verr *e);
+
 /* All was verified: note that, where it is new. */
 void opened_stamp(struct opened *o);
 

@@ -204,7 +204,7 @@ static int place_copy(struct restore *r, struct drive_config *d, const struct dr
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return verr_invalid_os(e, "cannot open %s", path);
-	if (opened_verify(o, fd, disk->id, path, disk->size, disk->hash, e) < 0)
+	if (opened_verify_file(o, fd, disk->id, path, disk->size, disk->hash, e) < 0)
 		return -1;
 	return drive_is_volume(saved) ? place_volume(r, d, saved, fd, disk->size, e)
 				      : place_file(r, d, saved, fd, path, disk->size, e);

@@ -49,13 +49,14 @@ static void merge(uint64_t *into, const uint64_t *from, size_t words)
 static int look(struct work *w, bool held, struct verr *e)
 {
 	size_t words = mem_words(w->memory.mem);
+	int r;
 
 	memset(w->bits, 0, words * sizeof(*w->bits));
-	if (machine_written(w->s->machine, held, w->bits, e) < 0)
-		return -1;
+	/* What was taken before a fault goes back with the rest. */
+	r = machine_written(w->s->machine, held, w->bits, e);
 	merge(w->seen, w->bits, words);
 	merge(w->diff, w->bits, words);
-	return 0;
+	return r;
 }
 
 static int no_capture(struct save *s)

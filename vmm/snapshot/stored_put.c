@@ -118,7 +118,7 @@ static int put_copy(struct put *p, const struct drive_config *d, struct verr *e)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return verr_invalid_os(e, "cannot open %s", path);
-	if (opened_verify(o, fd, d->id, path, p->disk.size, p->disk.hash, e) < 0 ||
+	if (opened_verify_file(o, fd, d->id, path, p->disk.size, p->disk.hash, e) < 0 ||
 	    put_file(p, SNAPSHOT_DISKS_FOLDER "/", d->id, fd, e) < 0)
 		return -1;
 	return drive_is_volume(d) ? put_image(p, d, path, e) : 0;

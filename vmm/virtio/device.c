@@ -150,7 +150,7 @@ static void pause_queue(struct vqueue *vq)
 	if (vq->pauses++ == 0) {
 		vq->was_running = vq->running;
 		vq->running = false;
-		if (vq->was_running && vq->dev->class->pause != NULL)
+		if (vq->ring.mem != NULL && vq->dev->class->pause != NULL)
 			vq->dev->class->pause(vq);
 		if (vq->was_running)
 			vqueue_interrupt(vq);

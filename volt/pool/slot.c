@@ -226,14 +226,25 @@ static void on_resumed(void *arg, unsigned status, const char *body)
 
 static void next_step(struct slot *s);
 
+static void take_id(struct slot *s)
+{
+	const json_t *id = json_object_get(s->claimer->request.claim, "id");
+
+	if (id != NULL)
+		(void)snprintf(s->id, sizeof(s->id), "%s", json_string_value(id));
+}
+
 static void on_changed(void *arg, unsigned status, const char *body)
 {
 	struct slot *s = arg;
 
 	if (status != 200) {
-		refuse_claim(s, body, s->step > 0);
+		refuse_claim(s, body, s->step > 0 || status == 409); /* it is not paused any more */
 		return;
 	}
+	/* The last step but the resume: it is called so now. */
+	if (s->step == json_array_size(json_object_get(s->claimer->request.claim, "nets")))
+		take_id(s);
 	s->step++;
 	next_step(s);
 }
@@ -255,8 +266,7 @@ static bool change_id(struct slot *s, const char *id)
 {
 	char body[sizeof(s->id) + 16];
 
-	(void)snprintf(s->id, sizeof(s->id), "%s", id);
-	(void)snprintf(body, sizeof(body), "{\"id\":\"%s\"}", s->id);
+	(void)snprintf(body, sizeof(body), "{\"id\":\"%s\"}", id);
 	return link_ask(&s->link, "PATCH", "/v1/vm/config", body, on_changed);
 }
 

@@ -240,6 +240,10 @@ static int make_temporary(struct disk_private *d, struct verr *e)
 	if (folder == NULL || *folder == '\0')
 		folder = "/var/tmp";
 	d->fd = open_temporary(folder);
+	if (d->fd < 0 && errno == ENOENT && getenv("TMPDIR") == NULL) {
+		folder = "."; /* a jail has no other */
+		d->fd = open_temporary(folder);
+	}
 	if (d->fd < 0)
 		return verr_invalid_os(e, "make a temporary file in %s (TMPDIR says where)",
 				       folder);

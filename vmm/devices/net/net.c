@@ -458,7 +458,9 @@ void net_capture(struct net *n, struct net_state *out)
 
 int net_apply(struct net *n, const struct net_state *in, struct verr *e)
 {
-	if (in->active_pairs < 1 || in->active_pairs > n->backend->pairs)
+	/* Without the feature the second pair's queues are others. */
+	if (in->active_pairs < 1 || in->active_pairs > n->backend->pairs ||
+	    (in->active_pairs > 1 && !vdev_has(&n->dev, VIRTIO_NET_F_MQ)))
 		return verr_corrupt(e, "%s: %u pairs of queues carry frames, of %u", n->name,
 				    in->active_pairs, n->backend->pairs);
 	if (n->backend->mac_is_fixed && memcmp(in->mac, n->backend->mac, sizeof(in->mac)) != 0)
