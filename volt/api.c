@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/own.h"
 #include "volt/api.h"
+#include "volt/unix.h"
 
 /* A reply as it comes. The body of a fault is kept, that of an answer goes to stdout at once,
  * unless it is to be kept, too. */
@@ -22,23 +22,6 @@ struct answer {
 	FILE *keep;
 	bool complete, keep_all;
 };
-
-static int connect_to(const char *path, struct verr *e)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return verr_os(e, "create a socket");
-	if (strlen(path) >= sizeof(address.sun_path))
-		return verr_invalid(e, "%s: too long for a socket's path", path);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd_take(&fd);
-	if (errno == ECONNREFUSED)
-		return verr_host(e, "%s: no volt-vmm serves this socket any more", path);
-	return verr_invalid_os(e, "cannot connect to %s (the path of --api-socket)", path);
-}
 
 static int send_all(int fd, const char *bytes, size_t len, struct verr *e)
 {
@@ -150,7 +133,7 @@ static int talk(int fd, struct answer *a, struct verr *e)
 static int ask(const char *socket, const char *method, const char *path, const char *body,
 	       struct answer *a, struct verr *e)
 {
-	auto_fd fd = connect_to(socket, e);
+	auto_fd fd = unix_connect(socket, "volt-vmm", "the path of --api-socket", e);
 
 	return fd < 0 || send_request(fd, method, path, body, e) < 0 || talk(fd, a, e) < 0 ? -1 : 0;
 }

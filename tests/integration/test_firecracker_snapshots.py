@@ -149,6 +149,17 @@ def test_only_what_changed(here):
             assert blocks("x") > 4 * MIB
 
 
+def test_its_id_stays_when_it_starts(here):
+    """Whatever becomes of the configuration that it came from."""
+    with Process("--id", "vm-1", env={**os.environ, "MALLOC_PERTURB_": "165"}) as one:
+        one.client.put("/logger", {"log_path": "log", "level": "Info"})
+        one.boot()
+        one.vm.check()
+        assert one.client.get("/")["id"] == "vm-1"
+        one.state("Paused")
+        assert [line for line in pathlib.Path("log").read_text().splitlines() if "[vm-1:" in line and "paused" in line]
+
+
 def test_wrong_phases(here):
     with Process() as one:
         create = {"snapshot_path": "s", "mem_file_path": "m"}
@@ -172,6 +183,10 @@ def test_wrong_phases(here):
             (here / "here").mkdir(exist_ok=True)
             assert words in one.client.fault("PUT", "/snapshot/create", {**create, **wrong})
         assert not [name for name in os.listdir() if name in "sm" or name.startswith(".")]
+        (here / "other.disks").mkdir()  # somebody else's
+        (here / "other.disks/x").write_bytes(b"x")
+        assert "no snapshot beside it" in one.client.fault("PUT", "/snapshot/create", {**create, "snapshot_path": "other"})
+        assert (here / "other.disks/x").read_bytes() == b"x"
         one.state("Resumed")
         one.vm.check()
         one.vm.power_off()

@@ -365,6 +365,18 @@ def test_nics_of_a_claim(network, here):
         assert f"pool{machine['number']}" in network.interfaces()
 
 
+def test_a_machine_that_somebody_has_let_run(two):
+    """By its own socket: it is no longer as the others, has nobody's id, and is replaced."""
+    victim = min(two.machines(), key=lambda machine: machine["number"])
+    with Client(victim["socket"]) as client:
+        client.act("resume")
+    done = verb("claim", "--socket", "p", "--id", "mine")
+    assert done.returncode == 1 and "running" in done.stderr, done
+    two.wait_for()
+    assert victim["pid"] not in two.pids() and "mine" not in [machine["id"] for machine in two.machines()]
+    assert two.claim("--id", "mine")["id"] == "mine"
+
+
 @pytest.mark.parametrize("net, fault", [
     ("link=off", "expected id=NAME of the NIC"),
     ("id=net0,tap=tap0", "tap: cannot change once the machine has started: say it to volt pool start"),

@@ -5,7 +5,9 @@ import os
 import pathlib
 import re
 import subprocess
+import threading
 
+import api
 import pytest
 import volt
 from snapshots import SNAPS, request, restore, save, start, tree
@@ -62,6 +64,26 @@ def check_new():
         subprocess.run(["rm", "-r", "snaps/new"], check=True)
 
 
+def test_nothing_changes_while_it_is_made(here):
+    """The thread that makes it reads what describes the disks; it takes its time here."""
+    os.makedirs(SNAPS)
+    pathlib.Path("disk").write_bytes(bytes(8192))
+    with traced("-e", "inject=fsync:delay_enter=3000000:when=1") as vm:
+        made = []
+        maker = threading.Thread(target=lambda: made.append(request("snaps/a")))
+        maker.start()
+        refused = None
+        while refused is None and not made:
+            with api.Client() as client:
+                status, body = client.call("PATCH", "/v1/vm/drives/disk", {"rate": "1M"})
+            assert status in (200, 409), body
+            refused = body if status == 409 else None
+        maker.join()
+        assert refused and "a snapshot of the machine is being made" in refused["fault_message"]
+        assert made[0][0] == 200, made
+        vm.check()
+
+
 def test_ended_by_force(old):
     tried = points()
     for call, n in tried:
@@ -108,6 +130,7 @@ def test_a_full_disk(old):
     script = "mount -t tmpfs -o size=3m none full && exec \"$0\" \"$@\""
     os.mkdir("full")
     with start(*DRIVE, "--snapshot-dir", "full", prefix=[*volt.OWN_MOUNTS, "sh", "-c", script]) as vm:
+        volt.wait_until(lambda: vm.check() > 1, "all pages written")
         status, body = request("full/new")
         assert status == 500 and "No space left on device" in body["fault_message"], body
         vm.check()

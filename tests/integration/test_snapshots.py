@@ -279,6 +279,13 @@ def test_memory_that_is_damaged(saved):
     assert "cannot open" in refuse_restore(saved)
 
 
+def test_memory_that_is_a_device(saved):
+    """One that never ends, in place of a file."""
+    (saved / "memory").unlink()
+    (saved / "memory").symlink_to("/dev/zero")
+    assert "is no regular file" in refuse_restore(saved)
+
+
 def test_state_that_is_damaged(saved):
     state = saved / "state"
     good = state.read_bytes()
@@ -311,6 +318,8 @@ def test_what_was_verified_is_not_read_again(saved):
     assert reads("snaps/copy") > few + 10
     assert reads("snaps/copy") < few + 5
     stamp = saved / "verified"
+    stamp.chmod(0o666)  # anybody may have written it
+    assert reads(saved) > few + 10
     for text in ("", "volt-verified 1\n", stamp.read_text()[:-2]):
         stamp.write_text(text)
         assert reads(saved) > few + 10

@@ -106,21 +106,31 @@ static void put(const struct about *a, struct reply *reply)
 	reply_text(reply, object_to_json(place, class));
 }
 
+/* In the machine that runs. A path that the body repeats is one to be opened again. */
+static int apply(const struct about *a, const void *changed, struct verr *e)
+{
+	const struct http *r = a->request;
+	bool file = r->body != NULL && json_has_key(r->body, r->body_len, "path");
+
+	if (a->kind->apply == NULL)
+		return verr_state(e, "it is a disk once the machine has started");
+	return a->kind->apply(a->api->machine, a->object, changed, file, e);
+}
+
 /* What the body names; all of it or nothing. */
 static void patch(const struct about *a, struct reply *reply)
 {
 	const struct list_class *class = a->kind->class;
-	const struct http *r = a->request;
 	union any_object changed;
 	bool live = a->api->machine != NULL;
-	bool file = r->body != NULL && json_has_key(r->body, r->body_len, "path");
 	struct verr e = VERR_INIT;
 
 	memset(&changed, 0, sizeof(changed));
 	if (object_copy(&changed, a->object, class, &e) < 0 || parse(a, &changed, live, &e) < 0 ||
-	    (live && a->kind->apply(a->api->machine, a->object, &changed, file, &e) < 0)) {
+	    (live && apply(a, &changed, &e) < 0)) {
 		object_deinit(&changed, class->rows, class->count);
-		reply_fault(reply, 400, "%s %s: %s", a->kind->what, a->id, e.text);
+		reply_fault(reply, e.kind == VERR_STATE ? 409 : 400, "%s %s: %s", a->kind->what,
+			    a->id, e.text);
 		return;
 	}
 	list_replace(class, a->object, &changed);

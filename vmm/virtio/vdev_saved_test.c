@@ -12,7 +12,7 @@ struct probe {
 	struct vdev dev;
 	uint32_t config;
 	uint16_t held;
-	unsigned activated, started, answered;
+	unsigned activated, started, answered, paused;
 };
 
 static void on_activate(struct vdev *dev)
@@ -36,6 +36,11 @@ static void on_notify(struct vqueue *vq)
 	}
 }
 
+static void on_pause(struct vqueue *vq)
+{
+	((struct probe *)vq->dev)->paused++;
+}
+
 static uint16_t on_holds(const struct vqueue *vq)
 {
 	return vq->index == 0 ? ((struct probe *)vq->dev)->held : 0;
@@ -47,6 +52,7 @@ static const struct vdev_class probe_class = {
 	.activate = on_activate,
 	.start = on_start,
 	.notify = on_notify,
+	.pause = on_pause,
 	.holds = on_holds,
 };
 
@@ -224,6 +230,7 @@ static void test_broken_stays_broken(void **state)
 	vqueue_broken(&f->a.dev.queues[0], "a test");
 	(void)pthread_mutex_unlock(&f->a.dev.queues[0].lock);
 	vdev_pause(&f->a.dev);
+	assert_int_equal(f->a.paused, 1); /* what it has in flight is waited for all the same */
 	virtio_mmio_capture(&f->ta, &f->saved);
 	assert_false(f->saved.queues[0].runs);
 	assert_ok(apply(f, &e), &e);

@@ -6,27 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/own.h"
+#include "volt/unix.h"
 
 int client_connect(const char *path, struct verr *e)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
 	if (path == NULL)
 		return verr_invalid(e, "--socket: missing; expected the path of a pool's socket");
-	if (fd < 0)
-		return verr_os(e, "create a socket");
-	if (strlen(path) >= sizeof(address.sun_path))
-		return verr_invalid(e, "%s: too long for a socket's path", path);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd_take(&fd);
-	if (errno == ECONNREFUSED)
-		return verr_host(e, "%s: no pool serves this socket any more", path);
-	return verr_invalid_os(e, "cannot connect to %s (the pool's socket)", path);
+	return unix_connect(path, "pool", "the pool's socket", e);
 }
 
 static int send_line(int fd, json_t *request, struct verr *e)

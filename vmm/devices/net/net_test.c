@@ -528,6 +528,21 @@ static void test_link_goes_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, nic_setup, nic_teardown)
 
+/* What the second pair's queue would be is the control queue then. */
+static void test_saved_pairs_without_their_feature(void **state)
+{
+	struct nic_test *f = *state;
+	struct net_state saved;
+	struct verr e = VERR_INIT;
+
+	nic_start(f, 1ULL << VIRTIO_NET_F_MQ);
+	vdev_pause(net_vdev(f->net));
+	net_capture(f->net, &saved);
+	saved.active_pairs = PAIRS;
+	assert_fault(net_apply(f->net, &saved, &e), &e, VERR_CORRUPT, "pairs of queues");
+	vdev_resume(net_vdev(f->net));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +563,7 @@ int main(void)
 		TEST(test_commands),
 		TEST(test_address),
 		TEST(test_pairs),
+		TEST(test_saved_pairs_without_their_feature),
 		TEST(test_a_command_without_an_answer),
 		TEST(test_configuration_space),
 		TEST(test_features_reach_the_backend),
