@@ -76,12 +76,12 @@ int privileges_renounce(struct sandbox *s, struct verr *e)
 void privileges_drop(struct sandbox *s)
 {
 	const struct caps none = {{{0}}};
+	int cap = 0;
 
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			sandbox_refused(s, PART_BOUNDING);
-			break;
-		}
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	if (errno != EINVAL) /* that it says of the first number that is no capability's */
+		sandbox_refused(s, PART_BOUNDING);
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		sandbox_refused(s, PART_SECUREBITS);
