@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * volt snapshot check: what this host lacks for a snapshot, before anybody restores it. A machine
- * without memory is made, and each vCPU gets its state as it would when the snapshot is restored.
+ * with empty memory is made, and each vCPU gets its state as it would when the snapshot is
+ * restored.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static int check_files(const struct state_reader *r, int folder, unsigned *lacks
 
 /* A VM as a machine has it, and one vCPU. */
 struct scratch {
+	struct mem *mem;
 	struct kvm kvm;
 	struct kvm_vm vm;
 	struct kvm_vcpu vcpu;
@@ -77,12 +79,29 @@ struct scratch {
 	struct saved_host saved;
 };
 
-static int open_scratch(struct scratch *s, uint32_t cpus, struct verr *e)
+/* Some MSRs hold addresses, which KVM takes only where there is memory. */
+static int give_memory(struct scratch *s, uint64_t size, struct verr *e)
 {
-	struct cpuid_facts facts = {.cpus = cpus};
+	const struct mem_region *regions;
+	size_t count;
+
+	if (mem_new(&(struct mem_options){.size = size}, &s->mem, e) < 0)
+		return -1;
+	count = mem_regions(s->mem, &regions);
+	for (size_t i = 0; i < count; i++)
+		if (kvm_vm_set_memory(&s->vm, (uint32_t)i, regions[i].gpa, regions[i].len,
+				      regions[i].host, false, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int open_scratch(struct scratch *s, const struct vm_state *vm, struct verr *e)
+{
+	struct cpuid_facts facts = {.cpus = vm->cpus};
 
 	if (kvm_open(&s->kvm, e) < 0 || kvm_vm_create(&s->kvm, &s->vm, e) < 0 ||
-	    kvm_vm_create_irqchip(&s->vm, e) < 0 || kvm_vcpu_create(&s->vm, 0, &s->vcpu, e) < 0 ||
+	    give_memory(s, vm->memory, e) < 0 || kvm_vm_create_irqchip(&s->vm, e) < 0 ||
+	    kvm_vcpu_create(&s->vm, 0, &s->vcpu, e) < 0 ||
 	    kvm_supported_cpuid(&s->kvm, &s->host, e) < 0)
 		return -1;
 	facts.tsc_deadline = kvm_vm_check(&s->vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
@@ -97,6 +116,7 @@ static void close_scratch(struct scratch *s)
 	kvm_vcpu_close(&s->vcpu);
 	kvm_vm_close(&s->vm);
 	kvm_close(&s->kvm);
+	s->mem = mem_free(s->mem);
 }
 
 /* Each vCPU in turn is vCPU 0 here. */
@@ -128,8 +148,10 @@ static int check_cpus(struct scratch *s, const struct state_reader *r, unsigned 
 	uint32_t cpus = state_count(r, STATE_KIND_VCPU);
 	struct kvm_cpuid_table table;
 	struct cpuid_state cpuid;
+	struct vm_state vm;
 
-	if (open_scratch(s, cpus, e) < 0 || state_get(r, STATE_KIND_CPUID, 0, &cpuid, e) < 0)
+	if (state_get(r, STATE_KIND_VM, 0, &vm, e) < 0 || open_scratch(s, &vm, e) < 0 ||
+	    state_get(r, STATE_KIND_CPUID, 0, &cpuid, e) < 0)
 		return -1;
 	cpuid_of_state(&cpuid, &table);
 	if (cpuid_compare(&table, &s->host, on_cpuid, lacks) > 0)

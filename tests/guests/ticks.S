@@ -24,6 +24,7 @@
 #define MSR_SYSENTER_EIP 0x176
 #define MSR_PAT 0x277
 #define PAT 0x00070106		/* of each half; not the one after a reset */
+#define MSR_KVM_PV_EOI_EN 0x4b564d04	/* KVM takes it only with an address that is memory */
 
 	.globl _start
 _start:
@@ -45,6 +46,10 @@ _start:
 	mov $MSR_PAT, %ecx
 	mov $PAT, %eax
 	mov $PAT, %edx
+	wrmsr
+	mov $MSR_KVM_PV_EOI_EN, %ecx
+	lea pv_eoi + 1, %eax			/* bit 0: enabled */
+	xor %edx, %edx
 	wrmsr
 	mov $0x87654321, %eax
 	mov %eax, %dr1
@@ -109,6 +114,7 @@ end:	mov $MSR_SYSENTER_EIP, %ecx
 
 count:	.long 0
 	.balign 8
+pv_eoi:	.quad 0
 last:	.quad 0
 gdt:	.quad 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF
 gdt_pointer:

@@ -131,6 +131,8 @@ class Machine:
         assert status == 200 and made["kind"] == ("diff" if diff else "full"), made
         self.guest.process.kill()
         self.guest.process.communicate()
+        checked = subprocess.run([BIN / "volt", "snapshot", "check", name], capture_output=True, text=True)
+        assert (checked.returncode, checked.stdout) == (0, "this host can restore it\n"), checked
         self.generation += 1
         self.guest.process = subprocess.Popen(
             list(map(str, [BIN / "volt-vmm", "--restore", name, "--log-level", "info", *self.saving(), *options])),
