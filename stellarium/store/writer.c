@@ -7,7 +7,7 @@
 #include "stellarium/chunk/hash.h"
 
 #define PENDING_MAX (1U << 18) /* then the index is told: bounds memory */
-#define RENEW_EVERY                                                                   \
+#define RENEW_EVERY \
 	(1U << 14) /* lookups: an old view keeps the index from using its space again \
 		    */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For the tests: become volt-debug, with a tracer beside it that writes which rows of profile.def
- *its calls are, each once, and which calls are in none. The tracer is the child, so that whoever
+ * its calls are, each once, and which calls are in none. The tracer is the child, so that whoever
  * started us sees the monitor's own process.
  *
  *	count-rows FILE volt-debug ARGUMENT...

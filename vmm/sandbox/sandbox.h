@@ -6,8 +6,8 @@
  * descriptors. Everything that the machine needs is open by then, so nearly every right can go. The
  * layers, each of which stops by itself what docs/threat-model.md says it does:
  *
- *	namespaces    an empty, read-only root; no network, no System V IPC, no host name; ids of
- *nobody landlock      no path, no TCP port, no abstract socket, no signal to another process
+ *	namespaces    an empty, read-only root; no network, no System V IPC, no host name; nobody's ids
+ *	landlock      no path, no TCP port, no abstract socket, no signal to another process
  *	capabilities  none, and no way to any: bounding set, ambient set, securebits, no_new_privs
  *	limits        no more descriptors, no core, no file beyond the largest disk; no environment
  *	seccomp       per thread, the calls that its code makes (profile.def); any other one kills

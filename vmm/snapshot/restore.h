@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine from a snapshot. Memory is mapped from the snapshot's files and shared with whoever
- *else does so, its state is applied; disks that it may write are its own from here on, for a
- *snapshot's files are never written: what it writes goes to temporary files that end with it, or,
- *where
- * --drive id=NAME,path=NEW says so, the disk is copied to a new file.
+ * else does so, its state is applied; disks that it may write are its own from here on, for a
+ * snapshot's files are never written: what it writes goes to temporary files that end with it, or,
+ * where --drive id=NAME,path=NEW says so, the disk is copied to a new file.
  *
  *	restore_open()    the snapshot, its bases, all verified
  *	restore_config()  the configuration of its machine, with what is given over it

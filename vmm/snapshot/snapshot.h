@@ -7,16 +7,25 @@
  *
  *	held      from here on what is written is noted
  *	          all of memory is written to the file while the guest runs, then what it has
- *changed meanwhile, and again, as long as that becomes less held      the state is taken, the rest
- *of memory written, the disks copied files are hashed and made durable, and named last
+ *	          changed meanwhile, and again, as long as that becomes less
+ *	held      the state is taken, the rest of memory written, the disks copied
+ *	          files are hashed and made durable, and named last
  *
  * With --track-dirty what is written is noted always, and a snapshot can have what changed since
  * the one before only.
  *
- *	files.c, apart.c  where it is written, and its name    memory.c  pages        save.c     the
- *order above disks.c  disks                                hash.c    BLAKE3       stamp.c    what
- *was verified maker.c  the thread                           path.c    paths        restore.c  the
- *way back
+ *	maker.c           the thread
+ *	save.c            the order above
+ *	files.c, apart.c  where it is written, and its name
+ *	memory.c          pages
+ *	disks.c           disks
+ *	hash.c            BLAKE3
+ *	stamp.c           what was verified
+ *	path.c            paths
+ *	open.c            one that is there, and its bases: all verified
+ *	restore.c         the way back
+ *	merge.c           one without bases
+ *	stored*.c         in a store
  */
 #ifndef VOLT_VMM_SNAPSHOT_SNAPSHOT_H
 #define VOLT_VMM_SNAPSHOT_SNAPSHOT_H
