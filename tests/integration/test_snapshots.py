@@ -190,6 +190,7 @@ def test_disks_belong_to_it(here):
         assert pathlib.Path("new").read_bytes() == DISK
     assert "there is a file of this name" in refuse_restore("snaps/a", "--drive", "id=rw,path=new")
     assert "the snapshot has none" in refuse_restore("snaps/a", "--drive", "id=other,path=new2")
+    assert "it is read-only, and was not when" in refuse_restore("snaps/a", "--drive", "id=rw,readonly=on")
     os.rename("ro", "elsewhere")
     assert "cannot open" in refuse_restore("snaps/a")
     with restore("snaps/a", "--drive", "id=ro,path=elsewhere") as clone:

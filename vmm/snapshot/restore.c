@@ -199,6 +199,8 @@ static int place_copy(struct restore *r, struct drive_config *d, const struct dr
 	char path[PATH_MAX];
 	auto_fd fd = -1;
 
+	if (d->readonly)
+		return verr_invalid(e, "it is read-only, and was not when it was saved");
 	if (path_join(o->folder, disk->path, path, e) < 0)
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -328,7 +328,7 @@ static int adopt(struct vdev *dev, const struct virtio_state *saved, struct verr
 {
 	struct block *b = (struct block *)dev;
 
-	if (offer_adopt(b->medium, saved, &b->config, &b->dev.offered, e) < 0)
+	if (offer_adopt(saved, &b->config, &b->dev.offered, e) < 0)
 		return verr_note(e, "disk %s", b->name);
 	b->limits.readonly = b->medium->readonly || saved->features >> VIRTIO_BLK_F_RO & 1;
 	return 0;

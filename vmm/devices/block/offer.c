@@ -56,12 +56,11 @@ uint64_t offer_features(const struct disk_medium *m, uint16_t queues)
 	return f;
 }
 
-int offer_adopt(const struct disk_medium *medium, const struct virtio_state *saved,
-		struct virtio_blk_config *config, uint64_t *features, struct verr *e)
+int offer_adopt(const struct virtio_state *saved, struct virtio_blk_config *config,
+		uint64_t *features, struct verr *e)
 {
 	const uint64_t kept = 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES |
 			      1ULL << VIRTIO_BLK_F_RO;
-	bool written = saved->features != 0 && !(saved->features >> VIRTIO_BLK_F_RO & 1);
 	struct virtio_blk_config before = {0};
 
 	memcpy(&before, saved->config, OFFER_CONFIG_LEN);
@@ -69,8 +68,6 @@ int offer_adopt(const struct disk_medium *medium, const struct virtio_state *sav
 		return verr_invalid(e, "it has %llu sectors, and had %llu when it was saved",
 				    (unsigned long long)config->capacity,
 				    (unsigned long long)before.capacity);
-	if (medium->readonly && written)
-		return verr_invalid(e, "it is read-only, and was not when it was saved");
 	*features |= saved->features & kept;
 	*config = before;
 	return 0;

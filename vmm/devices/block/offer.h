@@ -15,11 +15,11 @@ struct virtio_blk_config offer_config(const struct disk_medium *medium, uint16_t
 uint64_t offer_features(const struct disk_medium *medium, uint16_t queues);
 
 /*
- * The disk that was saved has this medium now: a fault where it is not as large, or cannot be
- * written to any more. What else it said of itself stays, and what the driver was offered, too:
- * what this medium cannot do is answered so, one request at a time.
+ * The disk that was saved has another medium now: a fault where it is not as large. What else it
+ * said of itself stays, and what the driver was offered, too: what this medium cannot do is
+ * answered so, one request at a time.
  */
-V_MUST_CHECK int offer_adopt(const struct disk_medium *medium, const struct virtio_state *saved,
-			     struct virtio_blk_config *config, uint64_t *features, struct verr *e);
+V_MUST_CHECK int offer_adopt(const struct virtio_state *saved, struct virtio_blk_config *config,
+			     uint64_t *features, struct verr *e);
 
 #endif
