@@ -74,9 +74,9 @@ def refuse(status, path, **more):
     return body["fault_message"]
 
 
-def refuse_restore(path, *options, status=None):
+def refuse_restore(path, *options, status=None, **more):
     """What volt-vmm says instead of going on."""
-    result = volt.run("--restore", path, *options, kernel=None)
+    result = volt.run("--restore", path, *options, kernel=None, **more)
     assert result.status in ((1, 2) if status is None else (status,)), result
     assert len(result.lines) == 1 and result.lines[0].startswith("volt-vmm: "), result
     return result.lines[0]
