@@ -18,10 +18,10 @@
 static const struct {
 	const char *name, *suffix;
 } kinds[PARTS] = {
-	[PART_MEMORY] = {SNAPSHOT_MEMORY_FILE, NULL},
 	[PART_DISKS] = {SNAPSHOT_DISKS_FOLDER, "." SNAPSHOT_DISKS_FOLDER},
-	[PART_STAMP] = {SNAPSHOT_STAMP_FILE, "." SNAPSHOT_STAMP_FILE},
+	[PART_MEMORY] = {SNAPSHOT_MEMORY_FILE, NULL},
 	[PART_STATE] = {SNAPSHOT_STATE_FILE, ""},
+	[PART_STAMP] = {SNAPSHOT_STAMP_FILE, "." SNAPSHOT_STAMP_FILE},
 };
 
 static int folder_of(const struct snapshot_files *f, int part)
@@ -29,7 +29,14 @@ static int folder_of(const struct snapshot_files *f, int part)
 	return part == PART_MEMORY ? f->memory_parent : f->parent;
 }
 
-/* Only what may be a part of an older snapshot is replaced. */
+static bool is_there(int folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Only what may be a part of an older snapshot is replaced, or of one that was ended midway. */
 static int look(struct snapshot_files *f, int part, struct verr *e)
 {
 	const char *name = f->parts[part].name;
@@ -39,8 +46,8 @@ static int look(struct snapshot_files *f, int part, struct verr *e)
 		return errno == ENOENT ? 0 : verr_invalid_os(e, "%s", name);
 	if (part == PART_DISKS ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
 		return verr_invalid(e, "%s: there is something else of this name", name);
-	if (part == PART_DISKS &&
-	    fstatat(f->parent, f->parts[PART_STATE].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (part == PART_DISKS && !is_there(f->parent, f->parts[PART_STATE].name) &&
+	    !is_there(f->parent, f->parts[PART_STATE].temporary))
 		return verr_invalid(
 			e, "%s: there is a folder of this name, and no snapshot beside it", name);
 	f->replaces = true;
@@ -153,36 +160,65 @@ int apart_make_disks(struct snapshot_files *f, struct verr *e)
 	return verr_state(e, "%s: somebody else is making it", part->name);
 }
 
-/* A folder with files in it cannot be replaced, but take the other's name. */
-static int put_in_place(const struct snapshot_part *part, int folder, bool disks)
+/* What has the name gets the temporary one, and stays until all is named. */
+static int put_in_place(struct snapshot_part *part, int folder, bool disks)
 {
-	if (files_rename(folder, part->temporary, part->name, 0) == 0)
+	part->named = files_rename(folder, part->temporary, part->name, RENAME_EXCHANGE) == 0;
+	if (part->named)
 		return 0;
-	if (!disks || (errno != ENOTEMPTY && errno != EEXIST))
+	/* There is nothing, or the file system cannot do so. */
+	if (errno != ENOENT && errno != EINVAL && errno != EXDEV)
 		return -1;
-	if (files_rename(folder, part->temporary, part->name, RENAME_EXCHANGE) == 0) {
-		files_remove_tree(folder, part->temporary);
-		return 0;
+	if (errno != ENOENT && disks)
+		files_remove_tree(folder, part->name);
+	if (files_rename(folder, part->temporary, part->name, 0) < 0)
+		return -1;
+	part->named = true;
+	part->made = false;
+	return 0;
+}
+
+/* The last part has no name: the others get theirs back. */
+static void undo(struct snapshot_files *f)
+{
+	for (int i = PART_STATE - 1; i >= 0; i--) {
+		struct snapshot_part *part = &f->parts[i];
+
+		if (!part->named)
+			continue;
+		(void)files_rename(folder_of(f, i), part->name, part->temporary,
+				   part->made ? RENAME_EXCHANGE : 0);
+		part->named = false;
+		part->made = true;
 	}
-	files_remove_tree(folder, part->name);
-	return files_rename(folder, part->temporary, part->name, 0);
 }
 
 int apart_name(struct snapshot_files *f, struct verr *e)
 {
 	if (f->disks >= 0 && fsync(f->disks) < 0)
 		return verr_os(e, "make the folder of disks durable");
-	for (int i = 0; i < PARTS; i++) {
+	/* Nothing but these calls is between two of them. */
+	for (int i = 0; i <= PART_STATE; i++) {
 		struct snapshot_part *part = &f->parts[i];
 
-		if (!part->made)
+		if (!part->made || put_in_place(part, folder_of(f, i), i == PART_DISKS) == 0)
 			continue;
-		if (put_in_place(part, folder_of(f, i), i == PART_DISKS) < 0)
-			return verr_os(e, "name %s", part->name);
-		part->made = false;
-		if (fsync(folder_of(f, i)) < 0)
-			return verr_os(e, "make the name %s durable", part->name);
+		(void)verr_os(e, "name %s", part->name);
+		undo(f);
+		return -1;
 	}
+	if (fsync(f->parent) < 0 || fsync(f->memory_parent) < 0)
+		return verr_os(e, "make the snapshot's names durable");
+	return 0;
+}
+
+int apart_name_stamp(struct snapshot_files *f, struct verr *e)
+{
+	struct snapshot_part *part = &f->parts[PART_STAMP];
+
+	if (files_rename(f->parent, part->temporary, part->name, 0) < 0)
+		return verr_os(e, "name %s", part->name);
+	part->made = false;
 	return 0;
 }
 

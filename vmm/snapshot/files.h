@@ -8,8 +8,10 @@
  * whoever makes the next snapshot beside it removes it.
  *
  * What is asked for file by file (apart.c) is written in files of such names, each beside its
- * place; they take the places of those that are there, the state's at the end. Should it end
- * between, the old state has files that are not what it says, and is refused.
+ * place, and all made durable; then they take the places of those that are there, one right after
+ * the other, the state's at the end. Should it end between, the old state has files that are not
+ * what it says, and is refused (open.c). The stamp comes behind: to get a name changes what it says
+ * of memory.
  */
 #ifndef VOLT_VMM_SNAPSHOT_FILES_H
 #define VOLT_VMM_SNAPSHOT_FILES_H
@@ -25,13 +27,14 @@
 #define SNAPSHOT_STAMP_FILE "verified"
 
 /* The parts of one that is asked for file by file, in the order in which they get their names. */
-enum { PART_MEMORY, PART_DISKS, PART_STAMP, PART_STATE, PARTS };
+enum { PART_DISKS, PART_MEMORY, PART_STATE, PART_STAMP, PARTS };
 
 struct snapshot_part {
 	int lock;
 	char name[NAME_MAX + 1];
 	char temporary[NAME_MAX + 1];
-	bool made;
+	bool made;  /* something has the temporary name: this, or what it has taken the place of */
+	bool named; /* this has its name */
 };
 
 struct snapshot_files {
@@ -74,8 +77,9 @@ V_MUST_CHECK int files_make(struct snapshot_files *f, const char *name, bool dis
 /* The file is complete. */
 V_MUST_CHECK int files_sync(int fd, const char *name, struct verr *e);
 
-/* All files are: name it. */
+/* All files are: name it. File by file, all but the stamp, which is made and named after that. */
 V_MUST_CHECK int files_name(struct snapshot_files *f, struct verr *e);
+V_MUST_CHECK int apart_name_stamp(struct snapshot_files *f, struct verr *e);
 
 /* Without files_name() nothing is left. Legal on SNAPSHOT_FILES_INIT and twice. */
 void files_end(struct snapshot_files *f);

@@ -43,7 +43,8 @@ static int find_state(struct opened *o, const char *path, char state[static PATH
 	if (stat(path, &st) < 0)
 		return verr_invalid_os(e, "%s", path);
 	(void)snprintf(o->folder, sizeof(o->folder), "%s", path);
-	if (S_ISDIR(st.st_mode)) {
+	o->is_folder = S_ISDIR(st.st_mode);
+	if (o->is_folder) {
 		(void)snprintf(state, PATH_MAX, "%s/" SNAPSHOT_STATE_FILE, path);
 		(void)snprintf(o->stamp_path, PATH_MAX, "%s/" SNAPSHOT_STAMP_FILE, path);
 		return 0;
@@ -171,14 +172,38 @@ static int open_one(struct opened **out, const char *path, const char *memory, s
 	return open_memory(o, memory, e);
 }
 
+/*
+ * Is what was to take the place of its files still beside them? Each of those has one name or the
+ * other (apart.c), the state the last of them.
+ */
+static bool is_half_replaced(const struct opened *o)
+{
+	const char *slash = strrchr(o->path, '/'), *name = slash != NULL ? slash + 1 : o->path;
+	char temporary[NAME_MAX + 1], path[PATH_MAX];
+	struct verr none = VERR_INIT;
+
+	return !o->is_folder && files_name_temporary(temporary, name, &none) == 0 &&
+	       path_join(o->folder, temporary, path, &none) == 0 && access(path, F_OK) == 0;
+}
+
 int opened_verify_file(struct opened *o, int fd, const char *name, const char *what, uint64_t size,
 		       const uint8_t *hash, struct verr *e)
 {
+	struct verr fault = VERR_INIT;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return verr_corrupt(e, "%s is no regular file", what);
-	return opened_verify(o, fd, name, what, size, hash, e);
+	if (opened_verify(o, fd, name, what, size, hash, &fault) == 0)
+		return 0;
+	if (fault.kind == VERR_CORRUPT && is_half_replaced(o))
+		return verr_corrupt(e,
+				    "%s and %s are of two snapshots: one was taking the place of "
+				    "the other when it was ended. Neither is whole: make a new "
+				    "one, best with new names",
+				    o->path, what);
+	*e = fault;
+	return -1;
 }
 
 /* --- and its bases --- */

@@ -19,6 +19,7 @@ struct opened {
 	char path[PATH_MAX];   /* as it was named */
 	char folder[PATH_MAX]; /* in which its state is */
 	char stamp_path[PATH_MAX];
+	bool is_folder; /* else its state's file was named */
 	struct state_reader *state;
 	struct snapshot_state *snapshot;
 	struct memory_state *memory;

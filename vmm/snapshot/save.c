@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/copy.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "version.h"
@@ -285,6 +286,18 @@ static int write_stamp(struct work *w, struct verr *e)
 		       : 0;
 }
 
+/* The snapshot is whole without it: then the next load reads everything. */
+static void put_stamp_behind(struct work *w)
+{
+	struct verr e = VERR_INIT;
+	struct stamp_file file;
+
+	if (stamp_of(w->memory.fd, SNAPSHOT_MEMORY_FILE, &file))
+		stamp_set(&w->stamp, &file);
+	if (write_stamp(w, &e) < 0 || apart_name_stamp(&w->files, &e) < 0)
+		log_warn(LOG_SNAPSHOT, "%s: not noted as verified: %s", w->s->path, e.text);
+}
+
 /* The machine goes on meanwhile. */
 static int finish(struct work *w, struct verr *e)
 {
@@ -295,9 +308,12 @@ static int finish(struct work *w, struct verr *e)
 	    disks_finish(s->machine, s->cwd, files_disks_name(&w->files), w->disks, s->known,
 			 s->end, s->state, &w->stamp, e) < 0 ||
 	    state_writer_finish(s->state, &file, e) < 0 ||
-	    write_file(w, SNAPSHOT_STATE_FILE, file, e) < 0 || write_stamp(w, e) < 0)
+	    write_file(w, SNAPSHOT_STATE_FILE, file, e) < 0 ||
+	    (!w->files.apart && write_stamp(w, e) < 0) || files_name(&w->files, e) < 0)
 		return -1;
-	return files_name(&w->files, e);
+	if (w->files.apart)
+		put_stamp_behind(w);
+	return 0;
 }
 
 /* --- the whole --- */

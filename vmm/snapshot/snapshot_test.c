@@ -285,15 +285,19 @@ static void test_files_one_by_one(void **state)
 	assert_true(there(folder, ".m.volt-new") && there(folder, ".s.disks.volt-new/disk"));
 	assert_false(there(folder, "m"));
 	assert_ok(files_name(&f, &e), &e);
+	assert_true(there(folder, "s") && there(folder, "m") && there(folder, "s.disks/disk"));
+	assert_false(there(folder, "s.verified"));
+	assert_ok(apart_name_stamp(&f, &e), &e);
 	files_end(&f);
-	assert_true(there(folder, "s") && there(folder, "m") && there(folder, "s.verified") &&
-		    there(folder, "s.disks/disk"));
+	assert_true(there(folder, "s.verified"));
 
 	begin_apart(&f, folder);
 	assert_true(f.replaces);
 	assert_ok(files_name(&f, &e), &e);
+	assert_ok(apart_name_stamp(&f, &e), &e);
 	files_end(&f);
 	assert_true(there(folder, "s.disks/disk") && !there(folder, ".s.disks.volt-new"));
+	assert_false(there(folder, ".s.volt-new") || there(folder, ".m.volt-new"));
 
 	begin_apart(&f, folder);
 	for (int i = 0; i < PARTS; i++)
@@ -311,6 +315,42 @@ static void test_files_one_by_one(void **state)
 	files_end(&f);
 }
 
+static ino_t inode(const char *folder, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Where one has no name, the others have none: what was there has its own again. */
+static void test_naming_is_undone(void **state)
+{
+	const char *folder = *state, *const names[] = {"s", "m", "s.disks", "s.disks/disk"};
+	ino_t before[ARRAY_LEN(names)];
+	struct verr e = VERR_INIT;
+	struct snapshot_files f;
+
+	for (int round = 0; round < 2; round++) { /* nothing is there, and all is */
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			before[i] = inode(folder, names[i]);
+		begin_apart(&f, folder);
+		assert_int_equal(unlinkat(f.parent, ".s.volt-new", 0), 0);
+		e = (struct verr)VERR_INIT;
+		assert_fault(files_name(&f, &e), &e, VERR_HOST, "name s: No such file");
+		files_end(&f);
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			assert_int_equal(inode(folder, names[i]), before[i]);
+		assert_false(there(folder, ".m.volt-new") || there(folder, ".s.disks.volt-new"));
+
+		begin_apart(&f, folder);
+		e = (struct verr)VERR_INIT;
+		assert_ok(files_name(&f, &e), &e);
+		files_end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leftovers, test_folder_make,
 						test_folder_remove),
 		cmocka_unit_test_setup_teardown(test_files_one_by_one, test_folder_make,
+						test_folder_remove),
+		cmocka_unit_test_setup_teardown(test_naming_is_undone, test_folder_make,
 						test_folder_remove),
 	};
 
