@@ -62,10 +62,12 @@ class GoClient:
         return body
 
     def put(self, path, body):
-        assert self.call("PUT", path, body) == (204, None)
+        done = self.call("PUT", path, body)
+        assert done == (204, None), done
 
     def patch(self, path, body):
-        assert self.call("PATCH", path, body) == (204, None)
+        done = self.call("PATCH", path, body)
+        assert done == (204, None), done
 
     def fault(self, method, path, body):
         status, reply = self.call(method, path, body)

@@ -26,12 +26,15 @@ class Process:
         self.client.__exit__()
         self.vm.__exit__(None, None, None)
 
-    def boot(self, memory=16, tracks=False, drives=(), guest="steps", words="a"):
+    def boot(self, memory=16, tracks=False, drives=(), nets=(), guest="steps", words="a", initrd=None):
         self.client.put("/machine-config", {"vcpu_count": 1, "mem_size_mib": memory, "track_dirty_pages": tracks})
-        self.client.put("/boot-source", {"kernel_image_path": str(volt.guest(guest)), "boot_args": words})
+        self.client.put("/boot-source", {"kernel_image_path": str(volt.guest(guest)), "boot_args": words,
+                                         **({"initrd_path": str(initrd)} if initrd else {})})
         for name, path, readonly in drives:
             self.client.put(f"/drives/{name}", {"drive_id": name, "path_on_host": str(path), "is_root_device": False,
                                                 "is_read_only": readonly})
+        for name, tap in nets:
+            self.client.put(f"/network-interfaces/{name}", {"iface_id": name, "host_dev_name": tap})
         self.client.put("/actions", {"action_type": "InstanceStart"})
         return self
 

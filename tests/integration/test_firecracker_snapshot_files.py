@@ -9,7 +9,6 @@ import subprocess
 
 import fcclient
 import pytest
-import volt
 from fcmachine import Process
 
 LOG = "strace.log"
@@ -60,7 +59,9 @@ class Saver(Process):
 
     def __init__(self, *inject, options=()):
         super().__init__(*options, prefix=traced(CALLS, *inject))
-        self.boot(drives=[("d", "disk", False)], words=self.socket)
+        disk = pathlib.Path(f"{self.socket}.disk")  # of its own: the kernel may hold on to that of one that was killed
+        disk.write_bytes(os.urandom(1 << 20))
+        self.boot(drives=[("d", disk, False)], words=self.socket)
         self.vm.stop()
         self.state("Paused")
 
@@ -75,7 +76,7 @@ def points():
     for found in re.findall(rf"^{maker} +(\w+)\(", "\n".join(lines), re.M):
         counts[found] = counts.get(found, 0) + 1
     assert counts["renameat2"] == 4, counts  # disks, memory, state; stamp
-    return [(call, n) for call, count in counts.items() for n in range(1, count + 1) if n <= 2 or n > count - 4]
+    return [(call, n) for call, count in counts.items() for n in range(1, count + 1) if n == 1 or n > count - 4]
 
 
 def files():
@@ -86,19 +87,10 @@ def files():
 @pytest.fixture
 def old(here):
     """A snapshot that is there already: its files, and a copy of it to begin anew with."""
-    (here / "disk").write_bytes(os.urandom(1 << 20))
-    with Process().boot(drives=[("d", "disk", False)]) as one:
-        one.vm.stop()
-        one.state("Paused")
+    with Saver() as one:
         one.save("a")
-    put_in("kept", *[name for name in os.listdir() if name.startswith("a.")])
-    (here / "disk").write_bytes(os.urandom(1 << 20))
+    subprocess.run("mkdir kept && cp -a a.* kept", shell=True, check=True)
     return files()
-
-
-def put_in(folder, *names):
-    subprocess.run(["mkdir", "-p", folder], check=True)
-    subprocess.run(["cp", "-a", *names, folder], check=True)
 
 
 def begin_anew():
@@ -135,13 +127,11 @@ def test_ended_by_force(old):
         else:
             assert HALF in fault and "a.state and " in fault and "with new names" in fault, fault
             halves.append((call, n))
-        # What is left goes with the next one, which is whole.
-        with Process().boot(drives=[("d", "disk", False)]) as one:
-            one.vm.stop()
-            one.state("Paused")
-            one.save("a")
-        assert not [name for name in os.listdir() if name.startswith(".")], (call, n)
-        assert load() is None
+            # What is left goes with the next one, which is whole.
+            with Saver() as one:
+                one.save("a")
+            assert not [name for name in os.listdir() if name.startswith(".")], (call, n)
+            assert load() is None
     # Between two of the calls that name its parts, and nowhere else.
     assert halves == [("renameat2", 2), ("renameat2", 3)]
 
@@ -162,7 +152,6 @@ def test_refused(old):
             # Named it is, but perhaps not durably, where the folders' sync fails.
             named = status == 204 or (call == "fsync" and counts[call] - 2 <= n < counts[call])
             assert (files() == old) != named, (call, n, status)
-            assert load() is None
             one.state("Resumed")
             one.vm.type(b"g")
             one.vm.check()
@@ -175,7 +164,6 @@ def test_refused(old):
 
 def test_the_first_of_its_names_ended_by_force(here):
     """Nothing that it leaves is in the way of the next."""
-    (here / "disk").write_bytes(os.urandom(1 << 20))
     for n, there in (3, False), (4, True):  # where there is nothing to exchange with, a second call renames
         with Saver("-e", f"inject=renameat2:signal=KILL:when={n}") as one:
             with pytest.raises((http.client.HTTPException, ConnectionError, IndexError)):
@@ -183,8 +171,6 @@ def test_the_first_of_its_names_ended_by_force(here):
             one.vm.process.wait()
         assert os.path.exists("a.state.disks/d") and os.path.exists("a.mem") == there
         assert "a.state: No such file" in load()
-    with Process().boot(drives=[("d", "disk", False)]) as one:
-        one.vm.stop()
-        one.state("Paused")
+    with Saver() as one:
         one.save("a")
     assert not [name for name in os.listdir() if name.startswith(".")] and load() is None

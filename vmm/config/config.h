@@ -36,6 +36,8 @@ struct drive_config {
 #define SETTING(field, type, ...) config_##type field;
 #include "vmm/config/drive.def"
 #undef SETTING
+	const char *content; /* borrowed: a snapshot's copy of it, which is opened in place of path;
+				no setting, and never copied */
 };
 
 /* One volume, from volume.def; config_check() makes a disk of it. Texts are owned. */

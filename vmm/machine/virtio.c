@@ -91,7 +91,7 @@ static int open_drive(struct machine *m, const struct drive_config *d, struct ve
 						   .threads = WORKERS,
 						   .workers = m->workers};
 	struct block_options options = {.id = d->id,
-					.path = d->path,
+					.path = d->content != NULL ? d->content : d->path,
 					.volume = drive_is_volume(d) ? &volume : NULL,
 					.readonly = d->readonly,
 					.private = d->private,
@@ -191,7 +191,8 @@ static void log_disk(const struct disk *d)
 			 d->config->volume != NULL ? d->config->volume : d->config->overlay);
 		return;
 	}
-	log_info(LOG_BLOCK, "disk %s is %s, by %s", d->config->id, d->config->path, engine);
+	log_info(LOG_BLOCK, "disk %s is %s%s, by %s", d->config->id, d->config->path,
+		 d->config->private ? " (private)" : "", engine);
 	if (d->config->engine == DISK_ENGINE_AUTO && strcmp(engine, "io_uring") != 0)
 		log_info(LOG_BLOCK,
 			 "disk %s: threads do its work, for this host refuses io_uring (volt "

@@ -221,7 +221,7 @@ static int open_restored(struct process *p, struct verr *e)
 		return verr_note(e, "--restore");
 	if (machine_new(&p->config, p->loop, p->sandbox, &p->machine, e) < 0)
 		return -1;
-	restore_opened(p->restore);
+	restore_opened(p->restore, &p->config);
 	machine_restore_from(
 		p->machine,
 		restore_machine(p->restore, (enum machine_clock)p->config.clock, p->config.paused));

@@ -27,6 +27,8 @@ struct restore {
 		bool temporary; /* gone once it is open */
 	} made[DISKS_MAX];
 	size_t nmade;
+	char *contents[DISKS_MAX]; /* the snapshot's files of private disks */
+	size_t ncontents;
 };
 
 static int read_config(struct restore *r, struct verr *e)
@@ -177,7 +179,7 @@ static int place_volume(struct restore *r, struct drive_config *d, const struct 
 	return kept ? adopt(r, d, e) : 0;
 }
 
-/* A file: it stays as it is, or becomes another. */
+/* A file: it stays as it is, or becomes another. Its path stays what it was, too. */
 static int place_file(struct restore *r, struct drive_config *d, const struct drive_config *saved,
 		      int fd, const char *path, uint64_t size, struct verr *e)
 {
@@ -188,7 +190,8 @@ static int place_file(struct restore *r, struct drive_config *d, const struct dr
 	d->private = true;
 	if (d->engine == DISK_ENGINE_IO_URING)
 		d->engine = DISK_ENGINE_AUTO;
-	return replace(&d->path, path, e);
+	d->content = r->contents[r->ncontents] = strdup(path);
+	return r->contents[r->ncontents++] == NULL ? verr_host(e, "out of memory") : 0;
 }
 
 /* One that the machine may write: the copy in the snapshot. */
@@ -255,8 +258,10 @@ int restore_disks(struct restore *r, struct config *config, struct verr *e)
 	return 0;
 }
 
-void restore_opened(struct restore *r)
+void restore_opened(struct restore *r, struct config *config)
 {
+	for (size_t i = 0; i < config->drives.count; i++)
+		config_drives(config)[i].content = NULL;
 	for (size_t i = 0; i < r->nmade; i++)
 		if (r->made[i].temporary) {
 			(void)unlink(r->made[i].path);
@@ -305,6 +310,8 @@ struct restore *restore_free(struct restore *r, bool keep)
 		free(made->path);
 		free(made->store);
 	}
+	while (r->ncontents > 0)
+		free(r->contents[--r->ncontents]);
 	chain_close(&r->chain);
 	config_deinit(&r->saved);
 	free(r);

@@ -35,7 +35,7 @@ V_MUST_CHECK int restore_config(const struct restore *r, struct config *config, 
 V_MUST_CHECK int restore_disks(struct restore *r, struct config *config, struct verr *e);
 
 /* machine_new() has opened them. */
-void restore_opened(struct restore *r);
+void restore_opened(struct restore *r, struct config *config);
 
 const struct machine_restore *restore_machine(struct restore *r, enum machine_clock clock,
 					      bool paused);
