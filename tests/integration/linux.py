@@ -31,6 +31,15 @@ class Kernels:
         return self.paths[name]
 
 
+def debian(folder):
+    """Debian's kernel as `volt kernel import` makes it, its modules beside it (.initrd), and Debian's root disk, for copying."""
+    newest = max(pathlib.Path("/boot").glob("vmlinuz-*-cloud-amd64"))
+    done = subprocess.run([BIN / "volt", "kernel", "import", "--name", "stock", newest], check=True, capture_output=True,
+                          text=True, env={**os.environ, "XDG_DATA_HOME": str(folder)})
+    made = subprocess.run([ROOT / "tests/host/debian-image"], check=True, capture_output=True, text=True)
+    return done.stdout.strip(), made.stdout.strip()
+
+
 def make_initramfs(path, files=None, binaries=None):
     """volt-init and busybox, and files as {path in the guest: text}, binaries as {path: file}."""
     extra = [f"{name}={source}" for name, source in (binaries or {}).items()]

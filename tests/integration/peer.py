@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's side of a guest's connections. Each prints one line "ready" when it listens, then its result.
 
-  peer.py send PORT BYTES   to whoever connects; prints the SHA-256 of it
-  peer.py take PORT         until the other side ends; prints SHA-256, bytes and seconds from the first to the last
+  peer.py send PORT BYTES   to whoever connects; prints the SHA-512 of it
+  peer.py take PORT         until the other side ends; prints SHA-512, bytes and seconds from the first to the last
+  peer.py keep PORT BYTES   as take, of so many bytes: sends back a line with their SHA-512. Who is cut short may begin again; prints
+                            SHA-512, bytes and how often that was
   peer.py flood HOST SECONDS  small UDP datagrams; prints how many
   peer.py frames INTERFACE  Ethernet frames for everybody, until it is killed
   peer.py dns ADDRESS       answers every question for an address with this one, until it is ended
 """
+import contextlib
 import hashlib
 import os
 import socket
@@ -24,11 +27,11 @@ def send(port, count):
     data = os.urandom(int(count))
     with accept(port) as connection:
         connection.sendall(data)
-    print(hashlib.sha256(data).hexdigest())
+    print(hashlib.sha512(data).hexdigest())
 
 
 def take(port):
-    digest, count, begin, end = hashlib.sha256(), 0, None, None
+    digest, count, begin, end = hashlib.sha512(), 0, None, None
     with accept(port) as connection:
         while data := connection.recv(1 << 16):
             end = time.monotonic()
@@ -36,6 +39,22 @@ def take(port):
             digest.update(data)
             count += len(data)
     print(digest.hexdigest(), count, end - begin)
+
+
+def keep(port, wanted):
+    cut, server = 0, socket.create_server(("", int(port)))
+    print("ready", flush=True)
+    while True:
+        digest, count = hashlib.sha512(), 0
+        with contextlib.suppress(ConnectionResetError), server.accept()[0] as connection:
+            while count < int(wanted) and (data := connection.recv(1 << 16)):
+                digest.update(data)
+                count += len(data)
+            if count == int(wanted):
+                connection.sendall(digest.hexdigest().encode() + b"\n")
+                break
+        cut += 1
+    print(digest.hexdigest(), count, cut)
 
 
 def flood(host, seconds):
@@ -78,4 +97,4 @@ def dns(address):
                           question[12:end] + answer, who)
 
 
-{"send": send, "take": take, "flood": flood, "frames": frames, "dns": dns}[sys.argv[1]](*sys.argv[2:])
+{"send": send, "take": take, "keep": keep, "flood": flood, "frames": frames, "dns": dns}[sys.argv[1]](*sys.argv[2:])

@@ -13,7 +13,7 @@ import test_hostile_nets
 import test_net
 import volt
 from api import Client
-from linux import BUILD, Kernels, make_initramfs
+from linux import BUILD, Kernels, debian, make_initramfs
 from netns import network  # noqa: F401
 from test_hostile_nets import FEATURES, MEMORY, MQ
 from test_net import ADDRESS, ADDRESS6, CMDLINE, HOST, HOST6, MIB, OWN, Guest, Peer
@@ -23,7 +23,7 @@ from volt import STATUS_CONFIGURATION, assert_fault, run, wait_until
 
 pytestmark = pytest.mark.linux
 
-SIZE = 100 * MIB
+SIZE = 20 * MIB
 CPUS = 4
 
 
@@ -40,9 +40,9 @@ def initrd(tmp_path_factory):
 
 # Each way by the hash, up by IPv6; then from each processor, for the queue that is its own.
 CARRY = f"""
-echo "down=$(nc {HOST} 5001 < /dev/null | sha256sum | cut -d ' ' -f 1)"
+echo "down=$(nc {HOST} 5001 < /dev/null | sha512sum | cut -d ' ' -f 1)"
 dd if=/dev/urandom of=/data bs=64k count=64 2> /dev/null
-echo "up=$(sha256sum /data | cut -d ' ' -f 1)"
+echo "up=$(sha512sum /data | cut -d ' ' -f 1)"
 nc -w 2 {HOST6} 5002 < /data > /dev/null
 ping -c 3 -i 0.2 {HOST6} | grep -c 'bytes from' | sed s/^/ping6=/
 for cpu in $(seq 0 $(($(nproc) - 1))); do taskset -c $cpu ping -c 3 -i 0.2 {HOST} | grep -c 'bytes from' | sed s/^/ping$cpu=/; done
@@ -140,6 +140,56 @@ def test_macvtap(parent, tmp_path, kernels, initrd):
             vm.wait_for()
             assert "voltmv0" in parent.interfaces()
         wait_until(lambda: "voltmv0" not in parent.interfaces(), "the end of the macvtap")
+
+
+LARGE = 100 * MIB
+DEBIAN = f"""
+head -c {LARGE} /dev/urandom > /data
+echo "up=$(sha512sum /data | cut -d ' ' -f 1)"
+for n in 0 1 2; do
+    echo "nameserver 10.9.$n.1" > /etc/resolv.conf
+    echo "dns$n=$(getent hosts volt.test | cut -d ' ' -f 1)"
+    exec 3<>/dev/tcp/10.9.$n.1/500$n; echo "down$n=$(sha512sum <&3 | cut -d ' ' -f 1)"; exec 3<&-
+    cat /data > /dev/tcp/fd00:9:$n::1/501$n
+done
+echo ready; read line
+"""
+
+
+def test_debian(parent, tmp_path, tmp_path_factory):
+    """Debian's own kernel, with its drivers as modules, on its own disk, with a NIC of each kind: names, 100 MiB each
+    way, up by IPv6, and answers to ping."""
+    nics = {"tap0": "tap=tap0", "tap1": "backend=vhost-net,tap=tap1", "host0": "backend=macvtap,parent=d0"}
+    options, peers = [], []
+    for name in ("tap0", "tap1"):
+        parent.run("ip", "tuntap", "add", name, "mode", "tap")
+    parent.run("ip", "addr", "flush", "dev", "host0")
+    for n, (name, nic) in enumerate(nics.items()):
+        parent.run("ip", "addr", "add", f"10.9.{n}.1/24", "dev", name)
+        parent.run("ip", "addr", "add", f"fd00:9:{n}::1/64", "dev", name, "nodad")
+        parent.run("ip", "link", "set", name, "up")
+        options += ["--net", f"{nic},ip=10.9.{n}.2/24+fd00:9:{n}::2/64"]
+        peers.append((Peer(parent, "send", f"500{n}", LARGE), Peer(parent, "take", f"501{n}")))
+    dns = Peer(parent, "dns", "10.20.0.77")
+    kernel, made = debian(tmp_path_factory.mktemp("data"))
+    image = tmp_path / "rootfs.ext4"
+    subprocess.run(["cp", "--sparse=always", made, image], check=True)
+    guest = Guest(tmp_path, kernel, None, "--rootfs", image, "--memory", "256M", "--cmdline", CMDLINE, *options,
+                  prefix=parent.prefix, stdin=subprocess.PIPE, command=["bash", "-c", DEBIAN])
+    guest.wait_for("ready\r\n")
+    for n in range(len(nics)):
+        assert (test_net.ping(parent, f"10.9.{n}.2"), test_net.ping(parent, f"fd00:9:{n}::2")) == (3, 3)
+    guest.process.stdin.write(b"\n")
+    guest.process.stdin.flush()
+    result = guest.finish()
+    dns.process.kill()
+    assert result.status == 0, result.out + result.log
+    for n, (down, up) in enumerate(peers):
+        assert result.value(f"dns{n}") == "10.20.0.77" and result.value(f"down{n}") == down.result()[0], result.out
+        digest, count, _ = up.result()
+        assert (digest, int(count)) == (result.value("up"), LARGE)
+    assert [nic["backend"] for nic in result.metrics["nets"].values()] == ["virtio-net", "vhost-net", "macvtap"]
+    assert all(nic["broken"] == 0 for nic in result.metrics["nets"].values())
 
 
 def test_a_descriptor_is_all_that_it_takes(network, tmp_path, kernels, initrd):  # noqa: F811
