@@ -5,6 +5,8 @@
 #include <stdbool.h>
 
 #include "cli/verb.h"
+#include "vmm/snapshot/stored.h"
+#include "vmm/snapshot/stored.h"
 
 extern const struct verb snapshot_verb;
 
@@ -27,5 +29,9 @@ struct snapshot_create {
 };
 
 V_MUST_CHECK int snapshot_create_stored(const struct snapshot_create *how, struct verr *e);
+
+/* stored_put() with a bar on a terminal, until somebody interrupts it. */
+V_MUST_CHECK int snapshot_put(struct stel *s, const char *name, const char *folder,
+			      struct stored_made *made, struct verr *e);
 
 #endif

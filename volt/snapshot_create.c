@@ -30,20 +30,23 @@ static const struct verb_option options[] = {
 
 char *snapshot_absolute(const char *path, struct verr *e)
 {
-	auto_free char *copy = strdup(path), *folder = NULL;
+	char copy[PATH_MAX], folder[PATH_MAX];
+	size_t len = strlen(path);
 	const char *name;
 	char *slash, *whole;
 
-	if (copy == NULL)
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (len >= sizeof(copy)) {
+		(void)verr_invalid(e, "%s: a path is longer than %d", path, PATH_MAX);
 		return NULL;
-	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
-		copy[strlen(copy) - 1] = '\0';
+	}
+	(void)snprintf(copy, sizeof(copy), "%.*s", (int)len, path);
 	slash = strrchr(copy, '/');
 	name = slash != NULL ? slash + 1 : copy;
 	if (slash != NULL)
 		*slash = '\0';
-	folder = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
-	if (folder == NULL) {
+	if (realpath(slash == NULL ? "." : slash == copy ? "/" : copy, folder) == NULL) {
 		(void)verr_invalid_os(e, "%s: its folder", path);
 		return NULL;
 	}
@@ -93,6 +96,7 @@ static int create_folder(const struct verb_args *args, struct verr *e)
 	body = snapshot_wish(path, base, args->options[PAUSE] != NULL, e);
 	if (body == NULL)
 		return -1;
+	verb_progress("writing memory and disks to %s; the machine goes on", path);
 	r = api_ask(args->options[API], "PUT", "/v1/snapshot", body, e);
 	if (r == 0)
 		putchar('\n');

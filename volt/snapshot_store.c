@@ -6,8 +6,8 @@
 
 #include "base/own.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "vmm/snapshot/files.h"
-#include "vmm/snapshot/stored.h"
 #include "volt/snapshot.h"
 
 enum { STORE };
@@ -17,16 +17,6 @@ static const struct verb_option options[] = {
 };
 
 typedef int store_fn(struct stel *s, const struct verb_args *args, struct verr *e);
-
-static bool go_on(void *ctx, uint64_t done, uint64_t total)
-{
-	(void)ctx;
-	(void)done;
-	(void)total;
-	return interrupt_pending() == 0;
-}
-
-static const struct stel_watch watch = {.go_on = go_on};
 
 static int with_store(store_fn *work, const struct verb_args *args, struct verr *e)
 {
@@ -44,11 +34,24 @@ static int with_store(store_fn *work, const struct verb_args *args, struct verr 
 	return r < 0 ? -1 : STATUS_OK;
 }
 
+int snapshot_put(struct stel *s, const char *name, const char *folder, struct stored_made *made,
+		 struct verr *e)
+{
+	struct progress progress;
+	const struct stel_watch watch = {.go_on = progress_go_on, .ctx = &progress};
+	int r;
+
+	progress_begin(&progress, name);
+	r = stored_put(s, name, folder, &watch, made, e);
+	progress_end(&progress);
+	return r;
+}
+
 static int import(struct stel *s, const struct verb_args *args, struct verr *e)
 {
 	struct stored_made made;
 
-	if (stored_put(s, args->operands[1], args->operands[0], &watch, &made, e) < 0)
+	if (snapshot_put(s, args->operands[1], args->operands[0], &made, e) < 0)
 		return -1;
 	printf("{\"name\":\"%s\",\"size\":%llu,\"raw_new\":%llu,\"stored_new\":%llu}\n",
 	       args->operands[1], (unsigned long long)made.size, (unsigned long long)made.raw,
@@ -63,7 +66,14 @@ static int run_import(const struct verb_args *args, struct verr *e)
 
 static int export(struct stel *s, const struct verb_args *args, struct verr *e)
 {
-	return stored_export(s, args->operands[0], args->operands[1], &watch, e);
+	struct progress progress;
+	const struct stel_watch watch = {.go_on = progress_go_on, .ctx = &progress};
+	int r;
+
+	progress_begin(&progress, args->operands[1]);
+	r = stored_export(s, args->operands[0], args->operands[1], &watch, e);
+	progress_end(&progress);
+	return r;
 }
 
 static int run_export(const struct verb_args *args, struct verr *e)

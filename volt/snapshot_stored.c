@@ -11,20 +11,11 @@
 #include "base/own.h"
 #include "cli/interrupt.h"
 #include "vmm/snapshot/files.h"
-#include "vmm/snapshot/stored.h"
 #include "volt/api.h"
 #include "volt/snapshot.h"
 
 /* In the folder for the time being. */
 #define PLACE "snapshot"
-
-static bool go_on(void *ctx, uint64_t done, uint64_t total)
-{
-	(void)ctx;
-	(void)done;
-	(void)total;
-	return interrupt_pending() == 0;
-}
 
 /* The first of the machine's --snapshot-dir; the caller frees it. NULL is a fault. */
 static char *ask_dir(const char *api, struct verr *e)
@@ -70,6 +61,7 @@ static int make(const struct snapshot_create *how, const char *place, char **ans
 
 	if (body == NULL)
 		return -1;
+	verb_progress("writing memory and disks to a folder; the machine goes on");
 	return api_fetch(how->api, "PUT", "/v1/snapshot", body, answer, e);
 }
 
@@ -97,7 +89,6 @@ static int print(const char *answer, const struct snapshot_create *how,
 static int create_in(struct stel *s, const struct snapshot_create *how, const char *dir,
 		     struct snapshot_files *files, struct verr *e)
 {
-	const struct stel_watch watch = {.go_on = go_on};
 	auto_free char *answer = NULL;
 	struct stored_made made;
 	char place[PATH_MAX];
@@ -110,15 +101,14 @@ static int create_in(struct stel *s, const struct snapshot_create *how, const ch
 	if ((size_t)snprintf(place, sizeof(place), "%s/%s/" PLACE, dir, files->temporary) >=
 	    sizeof(place))
 		return verr_invalid(e, "a path is longer than %d", PATH_MAX);
-	if (make(how, place, &answer, e) < 0 ||
-	    stored_put(s, how->name, place, &watch, &made, e) < 0)
+	if (make(how, place, &answer, e) < 0 || snapshot_put(s, how->name, place, &made, e) < 0)
 		return -1;
 	return print(answer, how, &made, e);
 }
 
 static int create(struct stel *s, const struct snapshot_create *how, struct verr *e)
 {
-	auto_free char *dir = how->dir != NULL ? realpath(how->dir, NULL) : ask_dir(how->api, e);
+	char *dir = how->dir != NULL ? realpath(how->dir, NULL) : ask_dir(how->api, e);
 	struct snapshot_files files = SNAPSHOT_FILES_INIT;
 	int r;
 
@@ -126,6 +116,7 @@ static int create(struct stel *s, const struct snapshot_create *how, struct verr
 		return how->dir != NULL ? verr_invalid_os(e, "--dir %s", how->dir) : -1;
 	r = create_in(s, how, dir, &files, e);
 	files_end(&files);
+	free(dir);
 	return r;
 }
 

@@ -11,13 +11,13 @@ static const struct verb_option options[] = {
 
 static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 {
-	struct common_progress progress;
+	struct progress progress;
 	struct stel_watch watch = common_progress(&progress, args->operands[2]);
 	struct stel_import result;
 	int r = stel_commit(s, args->operands[1], args->operands[2], args->options[REPLACE] != NULL,
 			    &watch, &result, e);
 
-	common_progress_end(&progress);
+	progress_end(&progress);
 	return r < 0 ? -1 : common_print_import(&result, "volume", args->options[JSON] != NULL, e);
 }
 

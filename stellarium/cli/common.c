@@ -11,8 +11,6 @@
 #include "base/sys.h"
 #include "cli/interrupt.h"
 
-#define DRAW_EVERY_NS 100000000
-
 static int parse_method(const char *text, enum stel_method *out, struct verr *e)
 {
 	static const enum stel_method all[] = {STEL_CUT_PAGE, STEL_CUT_FASTCDC, STEL_CUT_FIXED};
@@ -112,25 +110,9 @@ int common_print_json(json_t *json, struct verr *e)
 	return STATUS_OK;
 }
 
-const char *common_size(uint64_t bytes, char out[COMMON_SIZE])
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double n = (double)bytes / 1024;
-	size_t i = 0;
-
-	if (bytes < 1024) {
-		(void)snprintf(out, COMMON_SIZE, "%llu B", (unsigned long long)bytes);
-		return out;
-	}
-	for (; n >= 1024 && i + 1 < ARRAY_LEN(units); i++)
-		n /= 1024;
-	(void)snprintf(out, COMMON_SIZE, "%.1f %s", n, units[i]);
-	return out;
-}
-
 int common_print_import(const struct stel_import *r, const char *from, bool json, struct verr *e)
 {
-	char id[STEL_ID_TEXT], size[COMMON_SIZE], raw[COMMON_SIZE], stored[COMMON_SIZE];
+	char id[STEL_ID_TEXT], size[SIZE_TEXT], raw[SIZE_TEXT], stored[SIZE_TEXT];
 
 	stel_id_text(&r->id, id);
 	if (json)
@@ -143,9 +125,9 @@ int common_print_import(const struct stel_import *r, const char *from, bool json
 			e);
 	printf("%s\n", id);
 	fprintf(stderr, "%s: %llu chunks, %llu of them new: %s, stored as %s\n",
-		common_size(r->size, size), (unsigned long long)r->chunks,
-		(unsigned long long)r->chunks_new, common_size(r->raw_new, raw),
-		common_size(r->stored_new, stored));
+		size_text(r->size, size), (unsigned long long)r->chunks,
+		(unsigned long long)r->chunks_new, size_text(r->raw_new, raw),
+		size_text(r->stored_new, stored));
 	return STATUS_OK;
 }
 
@@ -163,45 +145,8 @@ int common_with_store(common_fn *work, const struct verb_args *args, struct verr
 	return r;
 }
 
-static void draw(struct common_progress *p, uint64_t done, uint64_t total, uint64_t now)
+struct stel_watch common_progress(struct progress *p, const char *what)
 {
-	static const char full[] = "########################################";
-	char size[COMMON_SIZE], rate[COMMON_SIZE];
-	double seconds = (double)(now - p->started_ns + 1) / 1e9;
-	int parts = total > 0 ? (int)(40.0 * (double)done / (double)total) : 0;
-
-	(void)common_size(done, size);
-	(void)common_size((uint64_t)((double)done / seconds), rate);
-	if (total > 0)
-		fprintf(stderr, "\r%s [%.*s%*s] %3d%%  %s, %s/s \x1b[K", p->what, parts, full,
-			40 - parts, "", (int)(100.0 * (double)done / (double)total), size, rate);
-	else
-		fprintf(stderr, "\r%s %s, %s/s \x1b[K", p->what, size, rate);
-	p->drawn = true;
-	p->drawn_ns = now;
-}
-
-static bool go_on(void *ctx, uint64_t done, uint64_t total)
-{
-	struct common_progress *p = ctx;
-	uint64_t now = sys_now_ns();
-
-	if (now - p->drawn_ns >= DRAW_EVERY_NS && isatty(STDERR_FILENO))
-		draw(p, MIN(done, total > 0 ? total : done), total, now);
-	return interrupt_pending() == 0;
-}
-
-struct stel_watch common_progress(struct common_progress *p, const char *what)
-{
-	uint64_t now = sys_now_ns();
-
-	*p = (struct common_progress){.what = what, .started_ns = now, .drawn_ns = now};
-	return (struct stel_watch){.go_on = go_on, .ctx = p};
-}
-
-void common_progress_end(struct common_progress *p)
-{
-	if (p->drawn)
-		fprintf(stderr, "\r\x1b[K");
-	p->drawn = false;
+	progress_begin(p, what);
+	return (struct stel_watch){.go_on = progress_go_on, .ctx = p};
 }

@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#include "cli/progress.h"
+#include "cli/size.h"
 #include "cli/verb.h"
 #include "stellarium/include/stellarium.h"
 
@@ -40,10 +42,6 @@ V_MUST_CHECK int common_print_json(json_t *json, struct verr *e);
 /* "64K", "2G": false for anything else. */
 bool common_parse_size(const char *text, uint64_t *out);
 
-/* "17.3 MiB"; the buffer is returned. */
-#define COMMON_SIZE 32
-const char *common_size(uint64_t bytes, char out[COMMON_SIZE]);
-
 /* What became an image, which was a file, folder, tar or volume: the status of a verb. */
 V_MUST_CHECK int common_print_import(const struct stel_import *r, const char *from, bool json,
 				     struct verr *e);
@@ -54,14 +52,7 @@ typedef int common_fn(struct stel *s, const struct verb_args *args, struct verr 
 /* Open the store args->operands[0], do it, close it; interrupts end it in order. */
 V_MUST_CHECK int common_with_store(common_fn *work, const struct verb_args *args, struct verr *e);
 
-/* A bar on a terminal; and an interrupt ends the work. */
-struct common_progress {
-	const char *what;
-	uint64_t drawn_ns, started_ns;
-	bool drawn;
-};
-
-struct stel_watch common_progress(struct common_progress *p, const char *what);
-void common_progress_end(struct common_progress *p); /* takes the bar away */
+/* A bar on a terminal, until progress_end(); and an interrupt ends the work. */
+struct stel_watch common_progress(struct progress *p, const char *what);
 
 #endif

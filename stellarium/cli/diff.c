@@ -41,7 +41,7 @@ static int diff_json(struct stel_image *a, struct stel_image *b, struct verr *e)
 
 static int diff_text(struct stel_image *a, struct stel_image *b, bool ranges, struct verr *e)
 {
-	char shared[COMMON_SIZE], only_a[COMMON_SIZE], only_b[COMMON_SIZE], changed[COMMON_SIZE];
+	char shared[SIZE_TEXT], only_a[SIZE_TEXT], only_b[SIZE_TEXT], changed[SIZE_TEXT];
 	struct stel_diff d;
 
 	if (stel_diff(a, b, ranges ? print_range : NULL, NULL, &d, e) < 0)
@@ -49,8 +49,8 @@ static int diff_text(struct stel_image *a, struct stel_image *b, bool ranges, st
 	if (!ranges)
 		printf("chunks in both: %s; only in the first: %s; only in the second: %s\n"
 		       "not alike at the same place: %s\n",
-		       common_size(d.shared, shared), common_size(d.only_a, only_a),
-		       common_size(d.only_b, only_b), common_size(d.changed, changed));
+		       size_text(d.shared, shared), size_text(d.only_a, only_a),
+		       size_text(d.only_b, only_b), size_text(d.changed, changed));
 	return STATUS_OK;
 }
 

@@ -12,11 +12,11 @@
 
 static int export_to(struct stel_image *image, int fd, const char *name, struct verr *e)
 {
-	struct common_progress progress;
+	struct progress progress;
 	struct stel_watch watch = common_progress(&progress, name);
 	int r = stel_export(image, fd, &watch, e);
 
-	common_progress_end(&progress);
+	progress_end(&progress);
 	return r;
 }
 

@@ -10,13 +10,13 @@ static const struct verb_option options[] = {[JSON] = COMMON_JSON};
 
 static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 {
-	struct common_progress progress;
+	struct progress progress;
 	struct stel_watch watch = common_progress(&progress, "gc");
-	char size[COMMON_SIZE];
+	char size[SIZE_TEXT];
 	struct stel_gc r;
 	int result = stel_gc(s, &watch, &r, e);
 
-	common_progress_end(&progress);
+	progress_end(&progress);
 	if (result < 0)
 		return -1;
 	if (args->options[JSON] != NULL)
@@ -26,7 +26,7 @@ static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 						   (json_int_t)r.packs_in_use, "freed",
 						   (json_int_t)r.freed),
 					 e);
-	printf("%s freed\n", common_size(r.freed, size));
+	printf("%s freed\n", size_text(r.freed, size));
 	return STATUS_OK;
 }
 

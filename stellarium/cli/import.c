@@ -148,7 +148,7 @@ static int import(struct stel *s, const struct verb_args *args, struct input *in
 {
 	const char *const *given = args->options;
 	struct stel_options o = *stel_defaults(s);
-	struct common_progress progress;
+	struct progress progress;
 	struct stel_watch watch;
 	struct stel_import result;
 	int r;
@@ -159,7 +159,7 @@ static int import(struct stel *s, const struct verb_args *args, struct input *in
 	watch = common_progress(&progress, args->operands[1]);
 	r = stel_import(s, args->operands[1], in->disk >= 0 ? in->disk : in->given, &o,
 			given[REPLACE] != NULL, &watch, &result, e);
-	common_progress_end(&progress);
+	progress_end(&progress);
 	if (r < 0)
 		return verr_note(e, "%s", in->path);
 	return common_print_import(&result, in->from, given[JSON] != NULL, e);

@@ -23,15 +23,15 @@ static int print_json(const struct stel_info *i, const char *id, struct verr *e)
 
 static void print(const struct stel_info *i, const char *id)
 {
-	char text[COMMON_SIZE];
+	char text[SIZE_TEXT];
 
 	printf("id       %s\n", id);
-	printf("size     %llu (%s)\n", (unsigned long long)i->size, common_size(i->size, text));
-	printf("zero     %s\n", common_size(i->zero, text));
+	printf("size     %llu (%s)\n", (unsigned long long)i->size, size_text(i->size, text));
+	printf("zero     %s\n", size_text(i->zero, text));
 	printf("chunks   %llu, %llu different: %s\n", (unsigned long long)i->chunks,
-	       (unsigned long long)i->unique, common_size(i->raw, text));
+	       (unsigned long long)i->unique, size_text(i->raw, text));
 	printf("tree     %llu nodes\n", (unsigned long long)i->nodes);
-	printf("stored   %s\n", common_size(i->stored, text));
+	printf("stored   %s\n", size_text(i->stored, text));
 	printf("cut      %s, %u KiB on average, at most %u KiB\n", stel_method_name(i->cut.method),
 	       i->cut.average / 1024, i->cut.max / 1024);
 }

@@ -11,7 +11,7 @@ static const struct verb_option options[] = {[JSON] = COMMON_JSON};
 
 static void print(void *ctx, const struct stel_name *name)
 {
-	char id[STEL_ID_TEXT], size[COMMON_SIZE], made[32] = "-";
+	char id[STEL_ID_TEXT], size[SIZE_TEXT], made[32] = "-";
 	time_t when = (time_t)name->time;
 	struct tm tm;
 
@@ -19,7 +19,7 @@ static void print(void *ctx, const struct stel_name *name)
 	stel_id_text(&name->id, id);
 	if (gmtime_r(&when, &tm) != NULL)
 		(void)strftime(made, sizeof(made), "%Y-%m-%d %H:%M", &tm);
-	printf("%-30s %10s  %s  %.16s\n", name->name, common_size(name->size, size), made, id);
+	printf("%-30s %10s  %s  %.16s\n", name->name, size_text(name->size, size), made, id);
 }
 
 static void add(void *ctx, const struct stel_name *name)

@@ -28,21 +28,19 @@ static double ratio(uint64_t a, uint64_t b)
 
 static void print(const struct stel_stat *t)
 {
-	char a[COMMON_SIZE], b[COMMON_SIZE];
+	char a[SIZE_TEXT], b[SIZE_TEXT];
 
 	printf("images     %llu names, %llu different\n", (unsigned long long)t->names,
 	       (unsigned long long)t->images);
-	printf("logical    %s, of that %s zero\n", common_size(t->logical, a),
-	       common_size(t->zero, b));
+	printf("logical    %s, of that %s zero\n", size_text(t->logical, a), size_text(t->zero, b));
 	printf("chunks     %llu different: %s; deduplicated %.2f times\n",
-	       (unsigned long long)t->chunks, common_size(t->raw, a),
+	       (unsigned long long)t->chunks, size_text(t->raw, a),
 	       ratio(t->logical - t->zero, t->raw));
-	printf("stored     %s; compressed %.2f times; trees %s\n", common_size(t->stored, a),
-	       ratio(t->raw, t->stored), common_size(t->tree, b));
+	printf("stored     %s; compressed %.2f times; trees %s\n", size_text(t->stored, a),
+	       ratio(t->raw, t->stored), size_text(t->tree, b));
 	printf("packs      %llu files, %s; of that garbage, heads and padding %s\n",
-	       (unsigned long long)t->packs, common_size(t->on_disk, a),
-	       common_size(t->garbage, b));
-	printf("index      %s\n", common_size(t->index, a));
+	       (unsigned long long)t->packs, size_text(t->on_disk, a), size_text(t->garbage, b));
+	printf("index      %s\n", size_text(t->index, a));
 }
 
 static int work(struct stel *s, const struct verb_args *args, struct verr *e)

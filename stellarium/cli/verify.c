@@ -14,7 +14,7 @@ static const struct verb_option options[] = {
 };
 
 struct show {
-	struct common_progress progress;
+	struct progress progress;
 	json_t *list; /* NULL: lines */
 };
 
@@ -27,7 +27,7 @@ static void show_damage(void *ctx, const char *image, const char *what)
 					    json_pack("{s:s?, s:s}", "image", image, "what", what));
 		return;
 	}
-	common_progress_end(&s->progress);
+	progress_end(&s->progress);
 	if (image != NULL)
 		printf("image %s: %s\n", image, what);
 	else
@@ -36,7 +36,7 @@ static void show_damage(void *ctx, const char *image, const char *what)
 
 static int print(const struct stel_verify *r, json_t *list, struct verr *e)
 {
-	char size[COMMON_SIZE];
+	char size[SIZE_TEXT];
 	int status = r->damages > 0 ? STATUS_FAILED : STATUS_OK;
 
 	if (list != NULL) {
@@ -45,7 +45,7 @@ static int print(const struct stel_verify *r, json_t *list, struct verr *e)
 				 (json_int_t)r->images_damaged, "damages", list);
 		return common_print_json(list, e) < 0 ? -1 : status;
 	}
-	printf("%llu chunks, %s: %s\n", (unsigned long long)r->chunks, common_size(r->bytes, size),
+	printf("%llu chunks, %s: %s\n", (unsigned long long)r->chunks, size_text(r->bytes, size),
 	       status == STATUS_OK ? "all is well" : "damaged");
 	return status;
 }
@@ -57,7 +57,7 @@ static int work(struct stel *s, const struct verb_args *args, struct verr *e)
 	struct stel_verify result;
 	int r = stel_verify(s, show_damage, &show, &watch, &result, e);
 
-	common_progress_end(&show.progress);
+	progress_end(&show.progress);
 	if (r < 0) {
 		json_decref(show.list);
 		return -1;

@@ -54,19 +54,19 @@ static int print_json(const struct stel_volume_info *i, const char *id, struct v
 
 static void print(const struct stel_volume_info *i, const char *id)
 {
-	char text[COMMON_SIZE];
+	char text[SIZE_TEXT];
 
 	printf("image    %s\n", i->name);
 	printf("id       %s\n", id);
 	printf("kept by  %s\n", i->reference);
-	printf("size     %llu (%s)\n", (unsigned long long)i->size, common_size(i->size, text));
-	printf("on disk  %s\n", common_size(i->on_disk, text));
+	printf("size     %llu (%s)\n", (unsigned long long)i->size, size_text(i->size, text));
+	printf("on disk  %s\n", size_text(i->on_disk, text));
 	if (i->in_use) {
 		printf("in use\n");
 		return;
 	}
-	printf("written  %s\n", common_size(i->written, text));
-	printf("zeroed   %s\n", common_size(i->zeroed, text));
+	printf("written  %s\n", size_text(i->written, text));
+	printf("zeroed   %s\n", size_text(i->zeroed, text));
 }
 
 static int info(struct stel *s, const struct verb_args *args, struct verr *e)
