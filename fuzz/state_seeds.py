@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the seeds of the target `state` to corpus/state: state files (vmm/state/file.h), whose checksums it makes fit.
 
-RUNS is memory here, from FUZZ_DESC on (virtio_fuzz.h).
+RUNS is memory here, from FUZZ_DESC on (virtio_fuzz.h); of a difference they are what they are.
+The seed `machine` is the state of a real snapshot with two disks, "d" and a read-only one, by
+
+    volt-vmm --kernel tests/guests/steps --memory 16M --cpus 2 --pit on --drive id=d,path=D --drive id=ro,path=R,readonly=on
 """
+import json
 import pathlib
 import struct
 
@@ -11,7 +15,8 @@ CORPUS = pathlib.Path(__file__).resolve().parent / "corpus/state"
 
 U8, U16, U32, U64, BOOL, CHAR, RECORD = range(1, 8)
 SIZES = {U8: "B", U16: "H", U32: "I", U64: "Q", BOOL: "B", CHAR: "B"}
-RUNS, VM, CPUID, SERIAL, I8042, POWER, REPORT, VIRTIO = 4, 16, 17, 32, 33, 34, 35, 48
+SNAPSHOT, CONFIG, MEMORY, RUNS, DISK, VM, CPUID = 1, 2, 3, 4, 5, 16, 17
+SERIAL, I8042, POWER, REPORT, VIRTIO, NET = 32, 33, 34, 35, 48, 49
 
 DESC, AVAIL, USED = 0x1000, 0x3000, 0x5000
 
@@ -32,9 +37,11 @@ def fields(*rows):
 
 
 def file(*sections):
+    """In ascending order; one kind's count from 0."""
     body = b""
-    for kind, content in sections:
-        body += struct.pack("<IIQQ", kind, 0, len(content), 0) + content + bytes(-len(content) % 8)
+    for n, (kind, content) in enumerate(sections):
+        instance = sum(k == kind for k, _ in sections[:n])
+        body += struct.pack("<IIQQ", kind, instance, len(content), 0) + content + bytes(-len(content) % 8)
     return b"VOLT\r\n\x1a\0" + struct.pack("<IIQIIQ", 1, 62, 40 + len(body), len(sections), 0, 0) + body
 
 
@@ -45,12 +52,32 @@ I8042_STATE = fields((U8, 0x65), (U8, 0xCF), (U8, 0), (BOOL, 1), (BOOL, 0), (U8,
                      (RECORD, KEYBOARD))
 CPUIDS = fields((RECORD, record(fields((U32, 0), (U32, 0), (U32, 0), (U32, 1, 0x68747541, 0x444D4163, 0x69746E65))),
                  record(fields((U32, 1), (U32, 0), (U32, 0), (U32, 0, 0, 0x80000000, 0x07FFFFFF)))))
+ID = bytes(range(16))
+
+
+def text(value):
+    return (CHAR, *value.encode())
+
+
+def snapshot(*sections, base=b"", path="", drives=(), config=None, disks=()):
+    said = {"memory": "2M", "cpus": 1, "drives": list(drives), **(config or {})}
+    return file((SNAPSHOT, fields((U8, *ID), (BOOL, bool(base)), (U8, *base), text(path), (U64, 1), text("1"))),
+                (CONFIG, json.dumps(said).encode()),
+                (MEMORY, fields((U64, 2 << 20), (RECORD, record(fields((U64, 0), (U64, 2 << 20)))), text("memory"),
+                                (U8, *bytes(32)))),
+                *sections, *((DISK, d) for d in disks))
+
+
+def disk(name, copied, path):
+    return fields(text(name), (BOOL, copied), (U64, 1 << 16), text(path), (U8, *bytes(32)))
+
+
 FEATURES = 1 << 32 | 1 << 28 | 1 << 29
 
 
-def virtio(status, features, *queue):
-    rows = [(U32, 4), (U32, status), (U32, 7), (U32, 0), (U64, features), (U64, features), (U32, 0), (U32, 1), (U32, 0),
-            (U8,), (RECORD, record(fields(*queue)))]
+def virtio(status, features, *queues, device=4, config=()):
+    rows = [(U32, device), (U32, status), (U32, 7), (U32, 0), (U64, features), (U64, features), (U32, 0), (U32, 1), (U32, 0),
+            (U8, *config), (RECORD, *(record(fields(*queue)) for queue in queues))]
     return fields(*rows)
 
 
@@ -71,11 +98,22 @@ SEEDS = {
     "devices": file((VM, fields((U32, 1), (U64, 1 << 20), (U32, 0), (BOOL, 0))), (SERIAL, SERIAL_STATE),
                     (I8042, I8042_STATE), (POWER, fields((U8, 0x14))), (REPORT, fields((U8, 42)))),
     "cpuid": file((CPUID, CPUIDS)),
-    "virtio": file((RUNS, memory()), (VIRTIO, virtio(15, FEATURES, *queue()))),
-    "virtio-new": file((VIRTIO, virtio(0, 0, *queue(ready=0, runs=0, size=0, desc=0, avail=0, used=0)))),
-    "virtio-broken": file((VIRTIO, virtio(0x4F, FEATURES, *queue(runs=0)))),
-    "virtio-wild": file((VIRTIO, virtio(15, FEATURES, *queue(next_avail=0x8000, next_used=0xFFFF)))),
-    "virtio-outside": file((VIRTIO, virtio(15, FEATURES, *queue(desc=1 << 40)))),
+    "virtio": file((RUNS, memory()), (VIRTIO, virtio(15, FEATURES, queue()))),
+    "virtio-new": file((VIRTIO, virtio(0, 0, queue(ready=0, runs=0, size=0, desc=0, avail=0, used=0)))),
+    "virtio-broken": file((VIRTIO, virtio(0x4F, FEATURES, queue(runs=0)))),
+    "virtio-wild": file((VIRTIO, virtio(15, FEATURES, queue(next_avail=0x8000, next_used=0xFFFF)))),
+    "virtio-outside": file((VIRTIO, virtio(15, FEATURES, queue(desc=1 << 40)))),
+    "net": file((RUNS, memory()),
+                (VIRTIO, virtio(15, 1 << 32 | 1 << 5 | 1 << 17, queue(), queue(desc=0x2000, avail=0x3800, used=0x5800),
+                                queue(ready=0, runs=0, size=0, desc=0, avail=0, used=0),
+                                queue(ready=0, runs=0, size=0, desc=0, avail=0, used=0),
+                                queue(ready=0, runs=0, size=0, desc=0, avail=0, used=0),
+                                device=1, config=(2, 0, 0, 0, 0, 1, 1, 0, 2, 0, 0xDC, 5))),
+                (NET, fields((U8, 2, 0, 0, 0, 0, 1), (U16, 1)))),
+    "snapshot": snapshot(drives=[{"id": "d", "path": "/d"}, {"id": "r", "path": "/r", "readonly": True}],
+                         disks=[disk("d", 1, "disks/d"), disk("r", 0, "/r")]),
+    "difference": snapshot((RUNS, struct.pack("<QQQQ", 0, 4096, 8192, 65536)), base=ID, path="base"),
+    "own-base": snapshot((RUNS, b""), base=ID, path="."),
     "empty": file(),
     "passed-over": file((0x80000063, b"what is to come")),
 }
