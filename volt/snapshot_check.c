@@ -164,6 +164,36 @@ static int check_cpus(struct scratch *s, const struct state_reader *r, unsigned 
 	return 0;
 }
 
+/* --- the file --- */
+
+/* All of it is understood, and none of what each machine has is missing. */
+static int check_whole(const struct state_reader *r, struct verr *e)
+{
+	static const enum state_kind one[] = {
+		STATE_KIND_CPUID, STATE_KIND_IRQCHIP, STATE_KIND_CLOCK, STATE_KIND_SERIAL,
+		STATE_KIND_I8042, STATE_KIND_POWER,   STATE_KIND_REPORT};
+	FILE *nowhere = fopen("/dev/null", "we");
+	struct bytes body;
+	struct vm_state vm;
+	int result;
+
+	if (nowhere == NULL)
+		return verr_os(e, "open /dev/null");
+	result = state_print_json(r, nowhere, e);
+	(void)fclose(nowhere);
+	if (result < 0 || state_get(r, STATE_KIND_VM, 0, &vm, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(one); i++)
+		if (state_get_bytes(r, one[i], 0, &body, e) < 0)
+			return -1;
+	if (vm.cpus == 0 || vm.cpus != state_count(r, STATE_KIND_VCPU) ||
+	    vm.virtio != state_count(r, STATE_KIND_VIRTIO))
+		return verr_corrupt(e, "it has %u vCPUs and %u virtio devices of %u and %u",
+				    state_count(r, STATE_KIND_VCPU),
+				    state_count(r, STATE_KIND_VIRTIO), vm.cpus, vm.virtio);
+	return 0;
+}
+
 static int check(const char *path, unsigned *lacks, struct verr *e)
 {
 	struct scratch s = {.kvm = KVM_INIT, .vm = {.fd = -1}, .vcpu = {.fd = -1}};
@@ -173,7 +203,12 @@ static int check(const char *path, unsigned *lacks, struct verr *e)
 
 	if (snapshot_file_open(path, &r, &folder, e) < 0)
 		return -1;
-	result = check_files(r, folder, lacks, e) < 0 || check_cpus(&s, r, lacks, e) < 0 ? -1 : 0;
+	if (check_whole(r, e) < 0)
+		result = verr_note(e, "%s", path);
+	else
+		result = check_files(r, folder, lacks, e) < 0 || check_cpus(&s, r, lacks, e) < 0
+				 ? -1
+				 : 0;
 	close_scratch(&s);
 	(void)state_reader_free(r);
 	return result;

@@ -137,6 +137,8 @@ static void note_lack(void *arg, uint32_t leaf, uint32_t subleaf, const char *re
 	struct verr *e = arg;
 
 	/* The first of them is the fault. */
+	if (leaf == 0)
+		(void)verr_host(e, "the guest has another vendor's processor than this host's");
 	(void)verr_host(e,
 			"this host's processor or KVM lacks what the guest has: CPUID leaf %#x.%u "
 			"%s bits %#x",
