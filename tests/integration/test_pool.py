@@ -16,6 +16,7 @@ import pytest
 
 import pool
 import snapshots
+import stellar
 import volt
 import worlds
 from api import Client
@@ -122,6 +123,30 @@ def test_machines_go_on_from_where_they_were_saved(here):
         made.claim()
         volt.wait_until(lambda: "failures" in made.status(), "a start that fails")
         assert "snap" in made.status()["fault"], made.status()
+
+
+def test_machines_go_on_from_a_store(here):
+    """The first ones come at once, and find no files of it yet; gc leaves those of machines that are ready or claimed."""
+    save()
+    stellar.ok("init", "s")
+    subprocess.run([pool.PROGRAM, "snapshot", "import", "--cas-store", "s", "snap", "web"], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree("snap")
+    refused = verb("start", "--restore", "other", "--cas-store", "s", "--size", "1", "--socket", "q")
+    assert refused.returncode == 1 and "--restore other: " in refused.stderr and not os.path.exists("q"), refused
+    with Pool("--restore", "web", "--cas-store", "s", size=3, machine=()) as made:
+        made.wait_for()
+        assert len(os.listdir("s/unpacked")) == 1
+        claimed = made.claim()
+        made.wait_for()
+        subprocess.run([pool.PROGRAM, "snapshot", "rm", "--cas-store", "s", "web"], check=True)
+        stellar.ok("gc", "s")
+        assert len(os.listdir("s/unpacked")) == 1
+        with Client(claimed["socket"]) as client:
+            assert client.state() == "running"
+        made.claim()
+        volt.wait_until(lambda: "failures" in made.status(), "a start that fails")
+        assert "web" in made.status()["fault"], made.status()
+        made.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -13,12 +13,15 @@
 #include "volt/pool/daemon.h"
 #include "volt/pool/template.h"
 
-enum { O_RESTORE, O_SIZE, O_SOCKET, O_NET, O_DRIVE, O_ID, O_MAX, O_DETACH, O_LOG };
+enum { O_RESTORE, O_STORE, O_SIZE, O_SOCKET, O_NET, O_DRIVE, O_ID, O_MAX, O_DETACH, O_LOG };
 
 static const struct verb_option options[] = {
 	[O_RESTORE] = {.name = "restore",
-		       .value = "DIR",
-		       .help = "the snapshot that all go on from"},
+		       .value = "SNAPSHOT",
+		       .help = "that all go on from: its folder, or its name in the store"},
+	[O_STORE] = {.name = "cas-store",
+		     .value = "STORE",
+		     .help = "content-addressed store that the snapshot is in"},
 	[O_SIZE] = {.name = "size",
 		    .value = "N",
 		    .help = "machines that are kept ready (required)"},
@@ -114,11 +117,13 @@ static int collect_more(const struct verb_args *args, struct pool_options *o, st
 	for (size_t i = 0; i < args->given_count; i++) {
 		const struct verb_given *g = &args->given[i];
 
-		if (g->row != O_NET && g->row != O_DRIVE)
+		if (g->row != O_NET && g->row != O_DRIVE && g->row != O_STORE)
 			continue;
 		if (g->row == O_NET && check_net(g->value, o->most, e) < 0)
 			return -1;
-		o->more[o->more_count++] = g->row == O_NET ? "--net" : "--drive";
+		o->more[o->more_count++] = g->row == O_NET     ? "--net"
+					   : g->row == O_DRIVE ? "--drive"
+							       : "--cas-store";
 		o->more[o->more_count++] = g->value;
 	}
 	for (size_t i = 0; i < args->count; i++) {
@@ -248,7 +253,7 @@ static int check_and_run(const struct verb_args *args, struct pool_options *o, s
 	if (args->options[O_SOCKET] == NULL)
 		return verr_invalid(e, "--socket: missing; expected the path of the pool's socket");
 	if (o->restore == NULL && args->count == 0)
-		return verr_invalid(e, "--restore: missing; expected the folder of a snapshot");
+		return verr_invalid(e, "--restore: missing; expected a snapshot");
 	if (parse_count(args, O_SIZE, POOL_MACHINES_MAX, &o->size, e) < 0 ||
 	    (args->options[O_MAX] != NULL &&
 	     parse_count(args, O_MAX, POOL_MACHINES_MAX, &o->most, e) < 0))
@@ -290,7 +295,8 @@ const struct verb pool_start_verb = {
 		 "\nExamples:\n"
 		 "  volt pool start --restore web.snap --size 4 --socket /run/web.pool --detach\n"
 		 "  volt pool start --restore web.snap --size 8 --socket web.pool --net "
-		 "id=net0,tap=pool{n}\n",
+		 "id=net0,tap=pool{n}\n"
+		 "  volt pool start --restore web --cas-store store --size 4 --socket web.pool\n",
 	.run = run,
 	.options = options,
 	.options_count = ARRAY_LEN(options),
