@@ -387,7 +387,9 @@ static int run_machine(struct process *p, struct verr *e)
 	r = prepare_machine(p, e);
 	if (r != 0)
 		return r;
-	signals_watch(p->signals, p->machine, on_report, p);
+	signals_watch(p->signals, p->machine,
+		      p->config.workload != NULL ? VOLT_STATUS_FAILED : STATUS_FAILED, on_report,
+		      p);
 	if (p->firecracker != NULL && fc_process_run(p->firecracker, p->loop, p->machine, e) < 0)
 		return -1;
 	if (p->api != NULL)

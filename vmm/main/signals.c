@@ -28,8 +28,10 @@ struct signals {
  */
 static const struct console *volatile fatal_console;
 
-/* So is how it ends, which is set before any handler is. */
+/* So is how it ends, which is set before any handler is, and with what status where the host fails.
+ */
 static enum signals_manner fatal_manner;
+static volatile int fatal_status = 1;
 
 /* Statuses that Firecracker has for signals that end it. */
 static const struct {
@@ -48,6 +50,21 @@ static int status_of(int number)
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 
 /*
+ * The host has taken memory away. No mistake of ours, and nothing that a guest can do: guest memory
+ * that is mapped from a snapshot's file goes when somebody makes that shorter, or it cannot be
+ * read.
+ */
+static void explain_bus_error(const siginfo_t *info)
+{
+	if (info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO)
+		log_error(LOG_MAIN, "the host's memory is broken at %p", info->si_addr);
+	else
+		log_error(LOG_MAIN,
+			  "guest memory could not be had from the host: the file that it is mapped "
+			  "from, a snapshot's, has become shorter or cannot be read");
+}
+
+/*
  * The handler is gone once it is called (SA_RESETHAND), so that what happens again is fatal: a
  * fault does when this returns, and what came from outside is sent once more. But not that of
  * SIGSYS: of two captured threads the second would end the process before the first has said
@@ -55,11 +72,17 @@ static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
  */
 static void on_fatal(int number, siginfo_t *info, void *context)
 {
+	bool taken_away = number == SIGBUS && info->si_code > 0;
+
 	if (number == SIGSYS)
 		sandbox_explain(info, context);
 	console_restore(fatal_console);
+	if (taken_away)
+		explain_bus_error(info);
 	if (fatal_manner == SIGNALS_AS_FIRECRACKER && status_of(number) != 0)
 		_exit(status_of(number));
+	if (taken_away)
+		_exit(fatal_status);
 	if (number == SIGSYS) {
 		sandbox_die(); /* without a filter there is another way */
 		(void)signal(number, SIG_DFL);
@@ -166,8 +189,10 @@ int signals_new(struct loop *loop, enum signals_manner manner, struct signals **
 	return 0;
 }
 
-void signals_watch(struct signals *s, struct machine *machine, loop_fn *report, void *arg)
+void signals_watch(struct signals *s, struct machine *machine, int failed, loop_fn *report,
+		   void *arg)
 {
+	fatal_status = failed;
 	s->machine = machine;
 	s->quit = NULL;
 	s->report = report;

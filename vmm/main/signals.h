@@ -2,7 +2,9 @@
 /*
  * Signals of the process. SIGTERM, SIGINT and SIGHUP ask the guest to shut down, a second one ends
  * it; SIGQUIT ends it at once; SIGUSR1 reports; SIGCONT puts the terminal back into raw mode;
- * SIGPIPE is ignored. A fatal signal restores the terminal, then takes its default course.
+ * SIGPIPE is ignored. A fatal signal restores the terminal, then takes its default course; but
+ * where the host has taken memory away (SIGBUS), the log says so, and the process ends as one that
+ * failed.
  *
  * As Firecracker has it: SIGTERM, SIGINT and SIGQUIT end the machine, then the process, whose
  * parent sees that signal; SIGHUP and fatal ones end it with a status of their own.
@@ -24,9 +26,10 @@ struct signals *signals_free(struct signals *signals); /* accepts NULL, returns 
 
 /*
  * Act on `machine` (borrowed) from now on, until signals_forget(); SIGUSR1 calls `report` with
- * `arg`.
+ * `arg`. `failed`: the status with which the process ends where the host fails.
  */
-void signals_watch(struct signals *signals, struct machine *machine, loop_fn *report, void *arg);
+void signals_watch(struct signals *signals, struct machine *machine, int failed, loop_fn *report,
+		   void *arg);
 
 /* There is no machine yet: whatever would end one calls `quit` with `arg`. */
 void signals_wait(struct signals *signals, loop_fn *quit, void *arg);
