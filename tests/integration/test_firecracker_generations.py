@@ -2,64 +2,15 @@
 """Machines of Firecracker's snapshots that are saved again, and go on again: each has its memory, and a disk that it writes."""
 import json
 import os
-import pathlib
 import subprocess
 
 import pytest
 
 import volt
-from fcmachine import Process
+from fcmachine import Process, boot_stepper, step, steps_on
 from netns import network
-from virtio_driver import DATA, OK, T_IN, T_OUT, Disk, Program
 
 assert network is not None  # a fixture
-
-SECTOR, SECTORS = 512, 64
-STEPS = 8
-SPARE = DATA + 0x1000  # where sectors are read to
-
-
-def mark(step):
-    """What a step writes to the sector of its number."""
-    return 0x10000000 + step
-
-
-def make_guest(path="words"):
-    """At each byte on the serial line: a sector is written, and the one before is read."""
-    program = Program()
-    disk = Disk(program)
-    disk.start_disk()
-    for step in range(1, STEPS + 1):
-        program.words += ["!", "x"]
-        program.write(DATA, mark(step))
-        disk.ask("written", T_OUT, step)
-        disk.ask("read", T_IN, step - 1, data=((SPARE, SECTOR),))
-        program.read("there", SPARE)
-    pathlib.Path(path).write_bytes(program.text("!"))
-    pathlib.Path("disk").write_bytes(mark(0).to_bytes(4, "little") + os.urandom(SECTORS * SECTOR - 4))
-    return path
-
-
-def boot(**more):
-    process = Process().boot(drives=[("d", "disk", False)], guest="do", initrd=make_guest(), **more)
-    process.vm.wait_for()
-    return process
-
-
-def step(process, number):
-    """The machine does what it would do as its step `number`."""
-    process.vm.seen = b""
-    process.vm.type(b".")
-    process.vm.wait_for()
-    assert [int(word, 16) for word in process.vm.seen.split()[:-1]] == [OK, OK, mark(number - 1)], process.vm.seen
-
-
-def steps_on(disk):
-    """What was written to a disk: the steps whose sectors have their mark."""
-    data = pathlib.Path(disk).read_bytes()
-    assert len(data) == SECTORS * SECTOR
-    return [i for i in range(SECTORS) if data[i * SECTOR:][:4] == mark(i).to_bytes(4, "little")]
-
 
 def is_diff(name):
     told = subprocess.run([volt.BUILD / "bin/volt", "snapshot", "inspect", f"{name}.state"], check=True, capture_output=True)
@@ -74,7 +25,7 @@ def save(process, name, kind):
 @pytest.mark.parametrize("tracks", ["track_dirty_pages", "enable_diff_snapshots", None])
 def test_each_saved_by_the_one_before(here, tracks):
     notes = {tracks: True} if tracks else {}
-    with boot(tracks=tracks is not None) as one:
+    with boot_stepper(tracks=tracks is not None) as one:
         step(one, 1)
         save(one, "0", "Full")
     for i in range(1, 6):
@@ -111,7 +62,7 @@ def test_each_saved_by_the_one_before(here, tracks):
 
 def test_the_same_names_each_time(here):
     """What the machine goes on from, replaced by what it becomes: with notes, too, that is whole."""
-    with boot(tracks=True) as one:
+    with boot_stepper(tracks=True) as one:
         step(one, 1)
         save(one, "a", "Diff")
     for number in 2, 3, 4:
@@ -127,7 +78,7 @@ def test_the_same_names_each_time(here):
 
 
 def test_a_difference_without_what_it_is_based_on(here):
-    with boot(tracks=True) as one:
+    with boot_stepper(tracks=True) as one:
         save(one, "0", "Full")
         one.state("Resumed")
         step(one, 1)

@@ -76,9 +76,10 @@ static bool is_same(int a, int b)
 
 /*
  * The descriptor is of a mount of the old namespace, which only who has rights there can clone; in
- * the new one the same folder is found by its path.
+ * the new one the same folder is found by its path, or, in a root without /proc, by what it was
+ * called. Without a clone it would lose what is mounted in it, once the old root is left.
  */
-static int clone_mount(int fd)
+static int clone_mount(int fd, const char *name)
 {
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
 	int tree = (int)syscall(SYS_open_tree, fd, "", flags | AT_EMPTY_PATH);
@@ -90,7 +91,7 @@ static int clone_mount(int fd)
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	if (n <= 0)
-		return -1;
+		return name == NULL ? -1 : (int)syscall(SYS_open_tree, AT_FDCWD, name, flags);
 	path[n] = '\0';
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW);
 }
@@ -108,9 +109,9 @@ static bool make_slave(int mount)
  * It keeps its number, for others know it. Nobody's master but the host's: with another of these
  * clones for a master, which is not attached to a namespace, Linux 6.1 passes on no mount.
  */
-static void detach(int fd, bool *detached)
+static void detach(int fd, const char *name, bool *detached)
 {
-	auto_fd tree = fd < 0 || *detached ? -1 : clone_mount(fd);
+	auto_fd tree = fd < 0 || *detached ? -1 : clone_mount(fd, name);
 
 	if (tree >= 0)
 		(void)!make_slave(tree);
@@ -120,9 +121,9 @@ static void detach(int fd, bool *detached)
 
 void folders_detach(struct sandbox *s)
 {
-	detach(s->remove_fd, &s->remove_detached);
+	detach(s->remove_fd, NULL, &s->remove_detached);
 	for (size_t i = 0; i < s->nlive; i++)
-		detach(s->live[i].fd, &s->live[i].detached);
+		detach(s->live[i].fd, s->live[i].path, &s->live[i].detached);
 }
 
 /*

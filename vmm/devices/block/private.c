@@ -236,17 +236,20 @@ static int open_temporary(const char *folder)
 static int make_temporary(struct disk_private *d, struct verr *e)
 {
 	const char *folder = getenv("TMPDIR");
+	const char *why = ", which TMPDIR names";
 
-	if (folder == NULL || *folder == '\0')
+	if (folder == NULL || *folder == '\0') {
 		folder = "/var/tmp";
+		why = " (TMPDIR names another folder)";
+	}
 	d->fd = open_temporary(folder);
-	if (d->fd < 0 && errno == ENOENT && getenv("TMPDIR") == NULL) {
+	if (d->fd < 0 && errno == ENOENT && strcmp(folder, "/var/tmp") == 0) {
 		folder = "."; /* a jail has no other */
+		why = ", the working folder, for there is no /var/tmp";
 		d->fd = open_temporary(folder);
 	}
 	if (d->fd < 0)
-		return verr_invalid_os(e, "make a temporary file in %s (TMPDIR says where)",
-				       folder);
+		return verr_invalid_os(e, "make a temporary file in %s%s", folder, why);
 	if (ftruncate(d->fd, (off_t)d->medium.size) < 0)
 		return verr_os(e, "a temporary file in %s", folder);
 	return 0;
