@@ -2,18 +2,21 @@
 /*
  * A Linux guest's program that must not notice that its machine is saved and goes on elsewhere: it
  * looks at its clocks, writes records to a file and reads them again past the page cache, and
- * exchanges numbers over TCP, all the while. A line on stdin makes it print a line:
+ * exchanges numbers over TCP, by a connection for each ADDRESS, all the while. A line on stdin makes it print a
+ * line, with a number of exchanges for each connection:
  *
- *	load records=N exchanged=N back=N bad=N wall=SECONDS.NANOSECONDS
+ *	load records=N back=N bad=N exchanged0=N exchanged1=N... wall=SECONDS.NANOSECONDS
  *
  * with what went wrong as counts: a clock that went back; a record or number that is not what it
- * was. The line "q" ends it.
+ * was. The line "q" ends it; a line "!COMMAND" is for the shell first. Connection N stays on the
+ * processor N, of those there are: a NIC with as many queues sends by them all.
  *
- *	load FILE [ADDRESS PORT]
+ *	load FILE [ADDRESS PORT]...
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,9 +29,18 @@
 #define RECORD 4096
 #define RECORDS 512 /* in the file; then from its start again */
 
-static atomic_long records, exchanged, back, bad;
+#define CONNECTIONS 8
+
+struct connection {
+	int number;
+	struct sockaddr_in server;
+	atomic_long exchanged;
+};
+
+static atomic_long records, back, bad;
 static const char *path;
-static struct sockaddr_in server;
+static struct connection connections[CONNECTIONS];
+static int count;
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -94,13 +106,23 @@ static void *write_records(void *arg)
 	return NULL;
 }
 
+static void stay(int number)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)(number % sysconf(_SC_NPROCESSORS_ONLN)), &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
 static void *exchange(void *arg)
 {
+	struct connection *c = arg;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	uint64_t answer;
 
-	(void)arg;
-	while (connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
+	stay(c->number);
+	while (connect(fd, (struct sockaddr *)&c->server, sizeof(c->server)) < 0)
 		usleep(100000);
 	for (uint64_t n = 0;; n++) {
 		if (write(fd, &n, sizeof(n)) != sizeof(n) ||
@@ -109,7 +131,7 @@ static void *exchange(void *arg)
 			bad++;
 			return NULL;
 		}
-		exchanged++;
+		c->exchanged++;
 	}
 }
 
@@ -117,31 +139,44 @@ static void say(void)
 {
 	struct timespec t;
 
+	printf("load records=%ld back=%ld bad=%ld", records, back, bad);
+	for (int i = 0; i < count; i++)
+		printf(" exchanged%d=%ld", i, connections[i].exchanged);
 	clock_gettime(CLOCK_REALTIME, &t);
-	printf("load records=%ld exchanged=%ld back=%ld bad=%ld wall=%lld.%09ld\n", records,
-	       exchanged, back, bad, (long long)t.tv_sec, t.tv_nsec);
+	printf(" wall=%lld.%09ld\n", (long long)t.tv_sec, t.tv_nsec);
 	fflush(stdout);
+}
+
+static void start_connection(const char *address, const char *port)
+{
+	struct connection *c = &connections[count];
+	pthread_t thread;
+
+	c->number = count++;
+	c->server.sin_family = AF_INET;
+	c->server.sin_port = htons((uint16_t)atoi(port));
+	inet_pton(AF_INET, address, &c->server.sin_addr);
+	pthread_create(&thread, NULL, exchange, c);
 }
 
 int main(int argc, char **argv)
 {
 	pthread_t thread;
-	char line[64];
+	char line[256];
 
-	if (argc != 2 && argc != 4)
+	if (argc < 2 || argc % 2 != 0 || argc > 2 + 2 * CONNECTIONS)
 		return 1;
 	path = argv[1];
-	if (argc == 4) {
-		server.sin_family = AF_INET;
-		server.sin_port = htons((uint16_t)atoi(argv[3]));
-		inet_pton(AF_INET, argv[2], &server.sin_addr);
-		pthread_create(&thread, NULL, exchange, NULL);
-	}
+	for (int i = 2; i < argc; i += 2)
+		start_connection(argv[i], argv[i + 1]);
 	pthread_create(&thread, NULL, watch_clocks, NULL);
 	pthread_create(&thread, NULL, write_records, NULL);
 	say();
-	while (fgets(line, sizeof(line), stdin) != NULL && *line != 'q')
+	while (fgets(line, sizeof(line), stdin) != NULL && *line != 'q') {
+		if (*line == '!' && system(line + 1) != 0)
+			bad++;
 		say();
+	}
 	say();
 	return 0;
 }
