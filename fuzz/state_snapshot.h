@@ -198,7 +198,7 @@ static inline bool snap_may_build(const struct snap *s, struct config *c)
 	return true;
 }
 
-static inline void snap_build(struct restore *restore, const struct config *c)
+static inline void snap_build(struct restore *restore, struct config *c)
 {
 	struct machine *machine = NULL;
 	struct loop *loop = NULL;
@@ -206,7 +206,7 @@ static inline void snap_build(struct restore *restore, const struct config *c)
 
 	CHECK(loop_new(&loop, &e) == 0);
 	if (machine_new(c, loop, NULL, &machine, &e) == 0) {
-		restore_opened(restore);
+		restore_opened(restore, c);
 		machine_restore_from(machine,
 				     restore_machine(restore, MACHINE_CLOCK_ADVANCE, true));
 		if (machine_build(machine, &e) < 0)
