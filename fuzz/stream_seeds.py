@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the seeds of stream_fuzz and dhcp_fuzz to corpus/stream and corpus/dhcp."""
+"""Write the seeds of stream_fuzz, stale_fuzz and dhcp_fuzz to corpus/stream, corpus/stale and corpus/dhcp."""
 import pathlib
 import struct
 
@@ -52,7 +52,33 @@ DHCP = {
     "option-cut-off": packet(2, SERVER + b"\x0c"),
 }
 
-for name, seeds in (("stream", STREAM), ("dhcp", DHCP)):
+
+
+def segment(flags, to_guest=False, ipv6=False, options=b""):
+    """A segment of the one connection that these are of, behind its direction and length."""
+    ports = (80, 1024) if to_guest else (1024, 80)
+    tcp = struct.pack(">HHIIBBHHH", *ports, 1, 2, 0x50, flags, 0, 0, 0)
+    ends = [bytes([10 + end]) * (16 if ipv6 else 4) for end in ((1, 0) if to_guest else (0, 1))]
+    if ipv6:
+        packet = struct.pack(">IHBB", 6 << 28, len(tcp), 6, 64) + b"".join(ends) + tcp
+    else:
+        packet = struct.pack(">BBHIBBH", 0x45 + len(options) // 4, 0, 40 + len(options), 0x4000, 64, 6, 0) + b"".join(ends) + \
+            options + tcp
+    whole = bytes([2] * 6 + [3] * 6) + (b"\x86\xdd" if ipv6 else b"\x08\0") + packet
+    return bytes([0x80 * to_guest + len(whole)]) + whole
+
+
+SYN, RST, ACK = 2, 4, 16
+STALE = {
+    "old": segment(ACK) * 2,
+    "old-ipv6": segment(ACK, ipv6=True) * 2,
+    "old-with-options": segment(ACK, options=bytes(40)),
+    "begun-by-the-guest": segment(SYN) + segment(ACK),
+    "begun-by-the-other": segment(SYN, True) + segment(SYN | ACK) + segment(ACK),
+    "reset": segment(RST) + segment(RST | ACK) + segment(ACK),
+}
+
+for name, seeds in (("stream", STREAM), ("stale", STALE), ("dhcp", DHCP)):
     (CORPUS / name).mkdir(parents=True, exist_ok=True)
     for seed, content in seeds.items():
         (CORPUS / name / seed).write_bytes(content)

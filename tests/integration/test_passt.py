@@ -9,10 +9,12 @@ import warnings
 
 import pytest
 
+import api
 from linux import Guest, Kernels, debian, make_initramfs
 from netns import network  # noqa: F401
 from passt_host import HOST, OUTSIDE, OUTSIDE6, Host, children, passts
 from test_net import Peer
+from volt import wait_until
 
 pytestmark = pytest.mark.linux
 
@@ -28,7 +30,7 @@ def kernels(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def initrd(tmp_path_factory):
-    return make_initramfs(tmp_path_factory.mktemp("initrd") / "initrd.cpio")
+    return make_initramfs(tmp_path_factory.mktemp("initrd") / "initrd.cpio", {"facts": FACTS})
 
 
 @pytest.fixture
@@ -78,33 +80,66 @@ done
 mkdir /www && echo published > /www/index.html && httpd -p 80 -h /www && httpd -p 81 -h /www
 nc {OUTSIDE} 5001 < /open > /data
 nc {OUTSIDE} 5003 < /data
-echo ready
+for at in "{OUTSIDE} 5004" "{OUTSIDE6} 5005"; do
+    (while echo; do sleep 0.2; done | nc $at > /dev/null; echo "ended: $at") &
+done
+sleep 1; echo ready; read line
+echo "again=$(nc {OUTSIDE} 5006 < /open | sha512sum | cut -d ' ' -f 1)"; echo ready again
 while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do sleep 0.1; done
 echo down=1
 """
 
 
+def saving(host):
+    return ["--api-socket", host.own / "api", "--snapshot-dir", host.own]
+
+
+def move(host, guest):
+    """Save it, end it, and go on in another process."""
+    with api.Client(host.own / "api") as client:
+        status, made = client.call("PUT", "/v1/snapshot", {"path": str(host.own / "snap"), "resume": False})
+    assert status == 200, made
+    guest.process.kill()
+    guest.process.communicate()
+    (host.own / "api").unlink()
+    wait_until(lambda: passts(host.network) == [], "the end of passt")
+    guest.seen = b""
+    words = [*host.prefix, host.vmm, "--restore", host.own / "snap", "--log-level", "info", "--metrics-path", guest.metrics]
+    guest.process = subprocess.Popen(list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 def test_passt(host, kernels, initrd):
-    """All of it in one boot, of an ordinary user: both ways, DNS, IPv6, ports; then passt is killed, and the guest
-    has no link, and goes on."""
+    """All of it in one boot, of an ordinary user: both ways, DNS, IPv6, ports; it goes on in another process with another
+    passt, where its connections are reset, and new ones work; then this passt is killed, and the guest has no link, and goes on."""
     dns, down6 = Peer(host.outside, "dns", "10.20.0.77"), Peer(host.outside, "send", 5002, MIB)
     down, up = Peer(host.outside, "send", 5001, SIZE), Peer(host.outside, "take", 5003)
     # A service that only the host itself is to reach.
     private = Peer(host.network, "take", 7777)
+    old = [Peer(host.outside, "take", port) for port in (5004, 5005)]
+    again = Peer(host.outside, "send", 5006, MIB)
     guest = Guest(host.own, host.lend(kernels["own-vmlinux"]), host.lend(initrd), "--memory", "512M", "--net-backend", "passt",
-                  "-p", "8079-8080:79-80", "-p", "127.0.0.1:8081:81", prefix=host.prefix, vmm=host.vmm,
-                  command=["sh", "-c", FACTS])
+                  "-p", "8079-8080:79-80", "-p", "127.0.0.1:8081:81", *saving(host), prefix=host.prefix, vmm=host.vmm,
+                  command=["sh", "/facts"], stdin=subprocess.PIPE)
     guest.wait_for("ready\r\n")
     assert in_namespace(host.network, TCP, "127.0.0.1", 8080) == "published"
     assert in_namespace(host.outside, TCP, HOST, 8080) == "published"
     assert in_namespace(host.network, TCP, "127.0.0.1", 8081) == "published"
     assert in_namespace(host.outside, REFUSED, HOST, 8081) == "refused"
+    before = guest.seen
+    move(host, guest)
+    guest.process.stdin.write(b"\n")
+    guest.process.stdin.flush()
+    for line in (f"ended: {OUTSIDE} 5004", f"ended: {OUTSIDE6} 5005", "ready again"):
+        guest.wait_for(line)
+    guest.seen = before + guest.seen
+    assert in_namespace(host.network, TCP, "127.0.0.1", 8080) == "published"
     passt, = passts(host.network)
     assert children(guest.process.pid) == [passt]
     os.kill(passt, signal.SIGKILL)
     result = guest.finish()
     dns.process.kill()
-    private.process.kill()
+    for peer in (private, *old):
+        peer.process.kill()
     assert result.status == 0 and result.value("down") == "1", result.out + result.log
     assert result.value("address") == f"{HOST}/24"
     assert result.value("route").split()[:5] == ["default", "via", OUTSIDE, "dev", "eth0"]
@@ -115,6 +150,7 @@ def test_passt(host, kernels, initrd):
     assert result.value("down6") == down6.result()[0]
     assert result.value("route6").startswith("default via ")
     assert "reached=" not in result.out
+    assert result.value("again") == again.result()[0]
     digest, count, _ = up.result()
     assert (digest, int(count)) == (down.result()[0], SIZE)
     assert "net0: passt has ended by signal 9" in result.log and "the link is down" in result.log

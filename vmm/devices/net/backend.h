@@ -64,6 +64,12 @@ struct net_backend_class {
 	 */
 	bool (*is_there)(struct net_backend *b);
 
+	/*
+	 * The guest goes on from a snapshot: its connections are of another host's side. NULL: it
+	 * makes no difference. Before any queue runs.
+	 */
+	void (*restored)(struct net_backend *b);
+
 	void (*free)(struct net_backend *b);
 };
 
@@ -72,6 +78,7 @@ struct net_backend {
 	uint64_t features; /* of VIRTIO_NET_F_*: what it can do about checksums and segments */
 	uint16_t pairs;
 	uint16_t mtu;
+	bool answers;         /* send() has made a frame to be received, whatever `fds` say */
 	bool mac_is_fixed;    /* the guest has `mac`, and may have no other */
 	bool lacks_multicast; /* and could not be made to have it */
 	uint8_t mac[6];

@@ -469,6 +469,8 @@ int net_apply(struct net *n, const struct net_state *in, struct verr *e)
 	memcpy(n->mac, in->mac, sizeof(n->mac));
 	if (net_use_pairs(n, in->active_pairs, e) < 0)
 		return -1;
+	if (n->backend->class->restored != NULL)
+		n->backend->class->restored(n->backend);
 	/* The driver hears how the link is now. */
 	loop_wake(&n->link);
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "base/own.h"
 #include "vmm/devices/net/frame.h"
+#include "vmm/devices/net/stale.h"
 #include "vmm/virtio/queue.h"
 
 #define LENGTH_LEN sizeof(uint32_t)
@@ -25,12 +26,14 @@
 #define TYPE 12
 #define IPV4_DESTINATION (ETH_HLEN + 16)
 #define IPV6_DESTINATION (ETH_HLEN + 24)
-#define HEAD_LEN (IPV6_DESTINATION + 16)
+#define HEAD_LEN STALE_HEAD_LEN
 
 struct stream {
 	struct net_backend backend; /* first */
 	bool loopback;
 	bool ended;
+	bool restored; /* the guest may have connections that nobody knows of here: */
+	struct stale stale;
 	size_t first, used; /* of `in` */
 	size_t out_first, out_used;
 	struct iovec iov[QUEUE_CHAIN_MAX + 2];
@@ -90,25 +93,37 @@ static ssize_t next_frame(struct stream *s)
 	}
 }
 
-static ssize_t receive(struct net_backend *b, uint16_t pair, const struct iovec *iov, int niov)
+static ssize_t give(const struct iovec *iov, int niov, const uint8_t *frame, size_t len)
 {
 	static const uint8_t header[NET_HEADER_LEN];
+	size_t done = iov_write(iov, (size_t)niov, 0, header, sizeof(header));
+
+	return (ssize_t)(done + iov_write(iov, (size_t)niov, sizeof(header), frame, len));
+}
+
+static ssize_t receive(struct net_backend *b, uint16_t pair, const struct iovec *iov, int niov)
+{
 	struct stream *s = stream_of(b);
-	ssize_t len = -1;
-	size_t done;
+	ssize_t len = -1, done;
 
 	(void)pair;
 	errno = ECONNRESET;
+	if (s->stale.len > 0 && !s->ended) {
+		done = give(iov, niov, s->stale.answer, s->stale.len);
+		s->stale.len = 0;
+		b->answers = false;
+		return done;
+	}
 	if (!s->ended)
 		len = next_frame(s);
 	if (len < 0)
 		return -1;
-	done = iov_write(iov, (size_t)niov, 0, header, sizeof(header));
-	done += iov_write(iov, (size_t)niov, sizeof(header), s->in + s->first + LENGTH_LEN,
-			  (size_t)len);
+	if (s->restored)
+		stale_note(&s->stale, s->in + s->first + LENGTH_LEN, (size_t)len);
+	done = give(iov, niov, s->in + s->first + LENGTH_LEN, (size_t)len);
 	s->first += LENGTH_LEN + (size_t)len;
 	s->used -= LENGTH_LEN + (size_t)len;
-	return (ssize_t)done;
+	return done;
 }
 
 /* --- from the guest --- */
@@ -135,7 +150,7 @@ bool stream_to_loopback(const uint8_t *frame, size_t len)
 		type = (uint16_t)(frame[TYPE] << 8 | frame[TYPE + 1]);
 	if (type == ETH_P_IP && len >= IPV4_DESTINATION + 4)
 		return is_own_ipv4(frame + IPV4_DESTINATION);
-	if (type == ETH_P_IPV6 && len >= HEAD_LEN)
+	if (type == ETH_P_IPV6 && len >= IPV6_DESTINATION + 16)
 		return is_own_ipv6(frame + IPV6_DESTINATION);
 	return false;
 }
@@ -195,6 +210,10 @@ static ssize_t send_frame(struct net_backend *b, uint16_t pair, const struct iov
 		return -1;
 	if (s->ended)
 		return end(s, EBADFD);
+	if (s->restored && stale_check(&s->stale, head + LENGTH_LEN, looked)) {
+		b->answers = s->stale.len > 0;
+		return (ssize_t)(NET_HEADER_LEN + len);
+	}
 	length = htonl((uint32_t)len);
 	memcpy(head, &length, sizeof(length));
 	s->iov[0] = (struct iovec){.iov_base = head, .iov_len = LENGTH_LEN + looked};
@@ -224,6 +243,11 @@ static int set_pairs(struct net_backend *b, uint16_t pairs, struct verr *e)
 	return 0;
 }
 
+static void restored(struct net_backend *b)
+{
+	stream_of(b)->restored = true;
+}
+
 static void stream_free(struct net_backend *b)
 {
 	fd_close(&b->fds[0]);
@@ -237,6 +261,7 @@ static const struct net_backend_class stream_class = {
 	.flush = flush,
 	.set_features = set_features,
 	.set_pairs = set_pairs,
+	.restored = restored,
 	.free = stream_free,
 };
 

@@ -445,6 +445,35 @@ static void test_link_goes_down(void **state)
 	assert_false(nic_needs_reset(o->nic));
 }
 
+/* A connection of before a restore: the answer comes though the peer says nothing, which hears nothing of it. */
+static void test_connection_of_before(void **state)
+{
+	static const uint8_t segment[54] = {
+		[12] = 0x08, [14] = 0x45, [23] = 6, [26] = 10, [30] = 11, [46] = 0x50, [47] = 0x10};
+	struct over *o = *state;
+	struct driver *tx = &o->nic->tx, *rx = &o->nic->rx;
+	struct vring_desc to = {.addr = 0x40000, .len = 2048, .flags = VRING_DESC_F_WRITE};
+	struct vring_desc from = {.addr = 0x20000, .len = NET_HEADER_LEN + sizeof(segment)};
+	uint8_t got[NET_HEADER_LEN + 54], byte;
+	struct vring_used_elem used;
+	struct verr e = VERR_INIT;
+
+	o->stream.backend->class->restored(o->stream.backend);
+	assert_ok(mem_write(rx->mem, from.addr + NET_HEADER_LEN, segment, sizeof(segment), &e), &e);
+	(void)driver_add(rx, &to, 1);
+	(void)driver_add(tx, &from, 1);
+	reg_write(&o->nic->t, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	reg_write(&o->nic->t, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	assert_true(nic_take(o->nic, tx, &used));
+	assert_true(nic_take(o->nic, rx, &used));
+	assert_int_equal(used.len, sizeof(got));
+	assert_ok(mem_read(rx->mem, to.addr, got, sizeof(got), &e), &e);
+	assert_int_equal(got[NET_HEADER_LEN + 26], 11);
+	assert_int_equal(got[NET_HEADER_LEN + 47], 0x04);
+	assert_int_equal(recv(o->stream.peer, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(nic_count(o->nic, "rx_packets"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -463,6 +492,7 @@ int main(void)
 		OVER(test_slow_peer_of_small_frames),
 		OVER(test_reset_while_it_waits),
 		OVER(test_link_goes_down),
+		OVER(test_connection_of_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

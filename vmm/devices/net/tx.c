@@ -111,6 +111,8 @@ void tx_serve(struct net_tx *tx)
 	while (more && looks++ < NET_TURN)
 		more = send_one(tx);
 	pass_on(tx);
+	if (tx->net->backend->answers)
+		vqueue_kick(tx->net->rx[tx->pair].vq);
 	if (more)
 		vqueue_kick(tx->vq);
 	vqueue_interrupt(tx->vq);
