@@ -2,6 +2,7 @@
 /* The configuration of a machine that goes on from a snapshot: whose word counts for what. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/own.h"
 #include "vmm/config/config.h"
@@ -11,6 +12,9 @@ static const char *const of_guest[] = {
 	"kernel", "initrd",  "rootfs", "volumes", "tap",   "net_bridge", "net_backend", "publish",
 	"rng",    "cmdline", "memory", "cpus",    "entry", "acpi",       "pit",
 };
+
+/* Of a NIC; the same value may be said again. */
+static const char *const of_guests_nic[] = {"mac", "ip"};
 
 /* Where the host's choice counts, unless it is left to us. */
 static const char *const of_either[] = {"huge_pages"};
@@ -47,6 +51,16 @@ static int copy_value(void *to, const void *from, const struct setting *s, struc
 		       : setting_set_number(to, s, setting_number(from, s), e);
 }
 
+static int may_be_said(const void *old, const void *object, const struct setting *s, struct verr *e)
+{
+	const char *was = setting_text(old, s), *now = setting_text(object, s);
+
+	if (was != NULL && now != NULL && strcasecmp(was, now) == 0)
+		return 0;
+	return verr_invalid(e, "%s: with --restore it is the snapshot's%s%s", s->flag,
+			    was != NULL ? ", " : "", was != NULL ? was : "");
+}
+
 /* What an object of the command line says beside its id goes over the snapshot's of that id. */
 static int override(struct config_list *saved, const void *object, const struct list_class *class,
 		    struct verr *e)
@@ -60,10 +74,17 @@ static int override(struct config_list *saved, const void *object, const struct 
 	if (old == NULL)
 		return verr_invalid(e, "--%s id=%s: the snapshot has none of this name",
 				    class->name, id);
-	for (size_t i = 0; i < class->count; i++)
-		if (!is_default(object, &class->rows[i]) &&
-		    copy_value(old, object, &class->rows[i], e) < 0)
+	for (size_t i = 0; i < class->count; i++) {
+		const struct setting *s = &class->rows[i];
+
+		if (is_default(object, s))
+			continue;
+		if ((class == &net_class &&
+		     is_in(of_guests_nic, ARRAY_LEN(of_guests_nic), s->key) &&
+		     may_be_said(old, object, s, e) < 0) ||
+		    copy_value(old, object, s, e) < 0)
 			return verr_note(e, "--%s id=%s", class->name, id);
+	}
 	return 0;
 }
 

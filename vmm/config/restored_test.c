@@ -71,7 +71,8 @@ static void test_keys_of_disks_and_nics(void **state)
 	struct config c;
 
 	(void)state;
-	assert_ok(RESTORED(&c, &e, "--drive", "id=b,path=/other", "--net", "id=n,tap=u,rx-rate=5"),
+	assert_ok(RESTORED(&c, &e, "--drive", "id=b,path=/other", "--net",
+			   "id=n,tap=u,rx-rate=5,mac=02:00:00:00:00:01"),
 		  &e);
 	assert_int_equal(c.drives.count, 2);
 	assert_string_equal(config_drives(&c)[0].path, "/a");
@@ -96,6 +97,9 @@ static void test_refused(void **state)
 		{"--drive", "path=/c", "expected id="},
 		{"--drive", "id=c,path=/c", "--drive id=c: the snapshot has none"},
 		{"--net", "id=m,tap=v", "--net id=m: the snapshot has none"},
+		{"--net", "id=n,mac=02:00:00:00:00:02",
+		 "--net id=n: mac: with --restore it is the snapshot's, 02:00:00:00:00:01"},
+		{"--net", "id=n,ip=dhcp", "--net id=n: ip: with --restore it is the snapshot's"},
 	};
 	struct config c;
 
