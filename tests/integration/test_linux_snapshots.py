@@ -132,9 +132,10 @@ class Machine:
         after = time.time()
         figures = {name: int(value) for name, value in (word.split("=") for word in found[1].decode().split())}
         assert (figures["back"], figures["bad"]) == (0, 0), figures
-        late = float(found[2]) - before
-        self.late = late if self.late is None else self.late
-        assert self.late - 0.5 - (after - before) < late < self.late + 0.5 + (after - before), (self.late, late, after - before)
+        # It was read some time between the two.
+        late = float(found[2]) - after, float(found[2]) - before
+        self.late = self.late or late
+        assert self.late[0] - 0.5 < late[1] and late[0] < self.late[1] + 0.5, (self.late, late)
         return figures
 
     def wait_for_work(self):

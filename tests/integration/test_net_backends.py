@@ -78,13 +78,14 @@ def assert_carried(guest, queues, steered=True):
 
 
 def test_vhost(network, tmp_path, kernels, initrd):  # noqa: F811
-    """Four queues on four processors; no frame passes in a pause, nor while the cable is out; and the end of the
-    TAP device is noticed."""
+    """Four queues on four processors; no frame passes in a pause, nor while the cable is out; a flood; and the
+    end of the TAP device is noticed."""
     socket = tmp_path / "api"
     network.run("ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue")
     test_net.give_addresses(network, "tap0")
-    guest = carry(network, tmp_path, kernels, initrd, "--cpus", CPUS, "--net", f"tap=tap0,queues={CPUS},backend=vhost-net",
-                  "--api-socket", socket)
+    guest = carry(network, tmp_path, kernels, initrd, "--cpus", CPUS, "--prefault", "on", "--api-socket", socket,
+                  "--net", f"tap=tap0,queues={CPUS},backend=vhost-net")
+    flooded = test_net.flood(network, guest, 3)
     with Client(socket) as client:
         # Frames that are on their way while the machine stands still come afterwards.
         assert client.act("pause")[0] == 200
@@ -102,9 +103,9 @@ def test_vhost(network, tmp_path, kernels, initrd):  # noqa: F811
     result = assert_carried(guest, CPUS)
     assert "net0: the host's side is gone" in result.log
     nic = result.metrics["nets"]["net0"]
-    # The loop has seen no frame, and only commands have notified it.
+    # The loop has seen no frame; commands have notified it, and, though they are the kernel's, buffers of the second pair.
     assert nic["backend"] == "vhost-net" and nic["rx_packets"] == nic["tx_packets"] == 0
-    assert nic["notifications"] < 100
+    assert nic["notifications"] < 100 + flooded // 100
 
 
 @pytest.fixture
@@ -125,11 +126,7 @@ def test_macvtap(parent, tmp_path, kernels, initrd):
                   f"backend=macvtap,parent=d0,queues=2,mac={mac}")
     assert "PROMISC" not in parent.run("ip", "-d", "link", "show", "d0")
     assert mac in parent.run("ip", "-d", "link", "show", "voltmv0")
-    Peer(parent, "flood", ADDRESS, 1).result()
-    before = test_net.resident(guest.process.pid)
-    sent = int(Peer(parent, "flood", ADDRESS, 3).result()[0])
-    assert sent > 1000 and test_net.ping(parent, ADDRESS) >= 2
-    assert test_net.resident(guest.process.pid) - before < MIB
+    test_net.flood(parent, guest, 3)
     result = assert_carried(guest, 2, steered=False)
     assert result.value("mac") == mac
     nic = result.metrics["nets"]["net0"]
