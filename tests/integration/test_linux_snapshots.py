@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 
 import api
 import disks
+import pool
 from linux import BIN, BUILD, ROOT, Guest, make_initramfs
+from netns import Network
 from volt import wait_until
 
 pytestmark = pytest.mark.linux
@@ -224,3 +227,50 @@ def goes_on(tmp_path, initrd, cpus, nics, moves):
     assert echo.wrong == [] and len(echo.numbers) == sum(nic.queues for nic in nics)
     assert sum(echo.numbers) >= sum(value for kind, value in machine.last.items() if "exchanged" in kind)
     disks.run("e2fsck", "-fn", tmp_path / "last")
+
+
+# --- machines of a pool ---
+
+SERVICE = """nc -ll -p 80 -e head -c 1048576 /dev/urandom & nc -ll -p 81 -e cat /sys/class/net/eth0/address &
+sleep 1; echo ready; sleep 100000"""
+
+
+def fetch(network, port, what):
+    """What becomes of the answer of the guest at 10.9.0.2."""
+    return network.run("sh", "-c", f"busybox nc 10.9.0.2 {port} < /dev/null | {what}").strip()
+
+
+def test_machines_of_a_pool_each_on_its_own_tap(tmp_path, initrd, monkeypatch):
+    """Another TAP device than the snapshot's, of the machine's number, each of which is then put into a network of its own,
+    where both have the one address. What no claim can have costs no machine."""
+    monkeypatch.chdir(tmp_path)
+    host, networks = Network(), [Network(), Network()]
+    guest = Guest(tmp_path, disks.own_kernel(), initrd, "--memory", "64M", "--net", "tap=first,ip=10.9.0.2/24", "--api-socket",
+                  "api", "--snapshot-dir", ".", prefix=host.prefix, command=["sh", "-c", SERVICE])
+    guest.wait_for("ready")
+    with api.Client("api") as client:
+        assert client.call("PUT", "/v1/snapshot", {"path": "snap", "resume": False})[0] == 200
+    guest.process.kill()
+    guest.process.communicate()
+    with pool.Pool("--restore", "snap", "--net", "id=net0,tap=pool{n}", size=2, machine=(), prefix=host.prefix) as machines:
+        machines.wait_for()
+        ready, interfaces = machines.pids(), host.interfaces()
+        for net, fault in (("id=other,link=off", "there is none"), ("id=net0,mac=02:00:00:00:00:01", "cannot change")):
+            refused = pool.verb("claim", "--socket", "p", "--net", net)
+            assert refused.returncode != 0 and fault in refused.stderr, refused
+        assert machines.pids() == ready and host.interfaces() == interfaces
+        claimed = [machines.claim("--id", f"web-{n}") for n in range(2)]
+        for machine, network in zip(claimed, networks):
+            host.run("ip", "link", "set", f"pool{machine['number']}", "netns", network.holder.pid)
+            network.run("ip", "address", "add", "10.9.0.1/24", "dev", f"pool{machine['number']}")
+            network.run("ip", "link", "set", f"pool{machine['number']}", "up")
+        assert len({fetch(network, 81, "cat") for network in networks}) == 1  # one hardware address
+        assert [int(fetch(network, 80, "wc -c")) for network in networks] == [1 << 20] * 2
+        machines.wait_for()  # two others, whose devices are new
+        assert len(machines.pids() - ready) == 2
+        for machine in claimed:
+            os.kill(machine["pid"], signal.SIGKILL)
+        machines.stop()
+        wait_until(lambda: host.interfaces() == {"lo"} and all(n.interfaces() == {"lo"} for n in networks), "the end of all devices")
+    for network in (host, *networks):
+        network.close()
