@@ -213,6 +213,24 @@ def test_what_can_change_of_a_disk(fresh, here):
     assert fresh.get("/vm/config")["drives"] == [a, b]
 
 
+def test_logger_that_fails_leaves_the_log_where_it_was(here):
+    """Volt's own, on stderr, until the first that succeeds."""
+    with volt.Vm(*PERSONALITY, "--log-level", "info", kernel=None) as process:
+        api.wait_for_socket()
+        with api.Client() as client:
+            client.process = process
+            for body, words in ({"level": "loud"}, "level"), ({"log_path": "none/log"}, "cannot write to none/log"):
+                status, reply = client.call("PUT", "/logger", body)
+                assert status == 400 and words in reply["fault_message"], reply
+            assert client.get("/vm/config").get("logger") is None
+            start(client, "!", volt.guest("do"))
+            assert client.call("PATCH", "/vm", {"state": "Paused"})[0] == 204
+        process.send()
+        result = process.finish()
+    assert result.text == "ready\n", result
+    assert [line for line in result.lines if line.endswith("paused") and "[" not in line], result
+
+
 def test_entropy_is_there_where_it_was_put(fresh):
     """Without it the window of the first device says nothing; with it, that it is virtio."""
     start(fresh, "rc0000000 !")

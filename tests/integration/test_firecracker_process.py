@@ -302,6 +302,7 @@ def test_put_logger_sets_all_anew(here):
             client.put("/logger", {"level": "info", "show_level": True, "show_log_origin": False})
             client.put("/logger", {"level": "Info", "log_path": "second", "show_level": True})
             assert "level" in client.fault("PUT", "/logger", {"level": "loud"})
+            assert "cannot write to none/log" in client.fault("PUT", "/logger", {"log_path": "none/log", "level": "Error"})
             client.put("/boot-source", {"kernel_image_path": str(volt.guest("do")), "boot_args": POWEROFF})
             client.put("/actions", {"action_type": "InstanceStart"})
             assert process.finish().status == 0

@@ -27,9 +27,20 @@ int fc_logger_new(const char *id, struct fc_logger **out, struct verr *e)
 	l->fd = sys_nonblocking(STDOUT_FILENO, O_WRONLY, &none);
 	l->options = (struct log_options){
 		.level = LOG_INFO, .format = LOG_FIRECRACKER, .fd = l->fd, .id = id};
-	log_setup(&l->options);
 	*out = l;
 	return 0;
+}
+
+void fc_logger_begin(const struct fc_logger *l)
+{
+	log_setup(&l->options);
+}
+
+struct fc_logger *fc_logger_free(struct fc_logger *l)
+{
+	fd_close(&l->fd);
+	free(l);
+	return NULL;
 }
 
 static int set_level(struct log_options *o, const char *text, struct verr *e)

@@ -29,10 +29,18 @@ struct fc_process {
 static int set_logger(void *arg, const struct firecracker_logger *want, struct verr *e)
 {
 	struct fc_process *p = arg;
+	struct fc_logger *first = NULL;
 
-	if (p->logger == NULL && fc_logger_new(p->id, &p->logger, e) < 0)
+	if (p->logger != NULL)
+		return fc_logger_set(p->logger, want, e);
+	if (fc_logger_new(p->id, &first, e) < 0)
 		return -1;
-	return fc_logger_set(p->logger, want, e);
+	if (fc_logger_set(first, want, e) < 0) {
+		(void)fc_logger_free(first);
+		return -1;
+	}
+	p->logger = first;
+	return 0;
 }
 
 static int set_metrics(void *arg, const struct firecracker_metrics *want, struct verr *e)
@@ -149,6 +157,7 @@ static int open_outputs(struct fc_process *p, const struct fc_args *c, struct ve
 
 	if (fc_logger_new(c->id, &p->logger, e) < 0)
 		return -1;
+	fc_logger_begin(p->logger);
 	if (fc_logger_set(p->logger, &logger, e) < 0)
 		return verr_note(e, "Could not initialize logger");
 	log_info(LOG_MAIN, "Running Firecracker v%s (Volt %s)", FIRECRACKER_VERSION, VOLT_VERSION);
