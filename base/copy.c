@@ -10,6 +10,7 @@
 #include "base/own.h"
 
 #define PIECE KIB(256)
+#define KERNEL_PIECE MIB(32) /* that the kernel copies at once: nothing ends it meanwhile */
 #define PAGE 4096U
 
 bool copy_is_zero(const void *bytes, uint64_t len)
@@ -45,14 +46,20 @@ int copy_put(int fd, const void *bytes, uint64_t len, uint64_t offset, struct ve
 	return 0;
 }
 
-/* Read and written; what is zero stays a hole where there is one. */
-static int by_hand(int from, int to, uint64_t offset, uint64_t len, bool holes, struct verr *e)
+static int check(const atomic_bool *end, struct verr *e)
+{
+	return end != NULL && atomic_load(end) ? verr_state(e, "interrupted") : 0;
+}
+
+/* Read and written; what is zero stays a hole where there is one. `len` is not 0. */
+static int by_hand(int from, int to, uint64_t offset, uint64_t len, bool holes,
+		   const atomic_bool *end, struct verr *e)
 {
 	auto_free uint64_t *piece = malloc(PIECE);
 
 	if (piece == NULL)
 		return verr_host(e, "out of memory");
-	while (len > 0) {
+	do {
 		ssize_t n = pread(from, piece, MIN(len, PIECE), (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
@@ -64,24 +71,30 @@ static int by_hand(int from, int to, uint64_t offset, uint64_t len, bool holes, 
 		if ((!holes || n % 8 != 0 || !copy_is_zero(piece, (uint64_t)n)) &&
 		    copy_put(to, piece, (uint64_t)n, offset, e) < 0)
 			return -1;
+		if (check(end, e) < 0)
+			return -1;
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
-	}
+	} while (len > 0);
 	return 0;
 }
 
-int copy_range(int from, int to, uint64_t offset, uint64_t len, struct verr *e)
+int copy_range(int from, int to, uint64_t offset, uint64_t len, const atomic_bool *end,
+	       struct verr *e)
 {
 	while (len > 0) {
 		off_t in = (off_t)offset, out = (off_t)offset;
-		ssize_t n = copy_file_range(from, &in, to, &out, MIN(len, GIB(1)), 0);
+		ssize_t n;
 
+		if (check(end, e) < 0)
+			return -1;
+		n = copy_file_range(from, &in, to, &out, MIN(len, KERNEL_PIECE), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* Two file systems, or one that cannot. */
 		if (n <= 0 && (n == 0 || errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
 			       errno == EOPNOTSUPP || errno == EBADF))
-			return by_hand(from, to, offset, len, false, e);
+			return by_hand(from, to, offset, len, false, end, e);
 		if (n < 0)
 			return verr_os(e, "copy %llu bytes at %llu", (unsigned long long)len,
 				       (unsigned long long)offset);
@@ -91,7 +104,7 @@ int copy_range(int from, int to, uint64_t offset, uint64_t len, struct verr *e)
 	return 0;
 }
 
-int copy_file(int from, int to, uint64_t size, struct verr *e)
+int copy_file(int from, int to, uint64_t size, const atomic_bool *end, struct verr *e)
 {
 	uint64_t at = 0;
 
@@ -106,11 +119,11 @@ int copy_file(int from, int to, uint64_t size, struct verr *e)
 			return 0;
 		hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
 		if (hole < 0) /* a device, which has none */
-			return by_hand(from, to, at, size - at, true, e);
+			return by_hand(from, to, at, size - at, true, end, e);
 		if ((uint64_t)data >= size)
 			return 0;
 		at = MIN((uint64_t)hole, size);
-		if (copy_range(from, to, (uint64_t)data, at - (uint64_t)data, e) < 0)
+		if (copy_range(from, to, (uint64_t)data, at - (uint64_t)data, end, e) < 0)
 			return -1;
 	}
 	return 0;

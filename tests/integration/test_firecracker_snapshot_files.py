@@ -5,10 +5,12 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 import fcclient
 import pytest
+import volt
 from fcmachine import Process
 
 LOG = "strace.log"
@@ -45,6 +47,27 @@ def test_the_first_load_reads_nothing_again(here):
         memory, disk = read_by_load("a")
         assert memory >= 4 << 20 and disk == 1 << 20
         assert read_by_load("a") == (0, 0)
+
+
+def test_a_large_disk_is_not_waited_for(here):
+    """A process that is told to end while one is copied does so after the piece that it is at."""
+    pieces = 300
+    with open("disk", "wb") as disk:
+        for i in range(pieces):
+            disk.seek(i << 16)
+            disk.write(b"x" * 4096)
+    # Two looks for each piece, which take so long that a signal comes between.
+    with Process(prefix=traced("lseek", "-e", "inject=lseek:delay_exit=20000")) as one:
+        one.boot(drives=[("d", "disk", False)])
+        one.vm.check()
+        one.state("Paused")
+        one.client.sock.sendall(fcclient.request("PUT", "/snapshot/create", WISH))
+        volt.wait_until(lambda: "lseek" in pathlib.Path(LOG).read_text(), "the first look")
+        one.vm.send()
+        assert one.vm.finish().status == -signal.SIGTERM
+    looks = re.findall(r"^\d+ +lseek\(\d+<[^>]*/disk>, .*SEEK_(?:DATA|HOLE)", pathlib.Path(LOG).read_text(), re.M)
+    assert 0 < len(looks) < pieces, len(looks)
+    assert not [name for name in os.listdir() if name.startswith((".", "a."))]
 
 
 # --- ended by force, or refused, at each call that names something or removes it ---

@@ -45,31 +45,32 @@ void disks_forget(const struct machine *m)
 }
 
 static int copy_whole(const struct drive_config *config, struct block *block,
-		      struct snapshot_files *files, int *fd, struct verr *e)
+		      struct snapshot_files *files, int *fd, const atomic_bool *end, struct verr *e)
 {
 	struct disk_medium *medium = block_medium(block);
 
 	*fd = files_make(files, config->id, true, e);
-	return *fd < 0 || medium->class->save(medium, *fd, e) < 0
+	return *fd < 0 || medium->class->save(medium, *fd, end, e) < 0
 		       ? verr_note(e, "disk %s", config->id)
 		       : 0;
 }
 
 int disks_copy_running(const struct machine *m, struct snapshot_files *files,
-		       int fds[static DISKS_MAX], struct verr *e)
+		       int fds[static DISKS_MAX], const atomic_bool *end, struct verr *e)
 {
 	const struct drive_config *config;
 	struct block *block;
 
 	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++)
-		if (is_copied_running(config) && copy_whole(config, block, files, &fds[i], e) < 0)
+		if (is_copied_running(config) &&
+		    copy_whole(config, block, files, &fds[i], end, e) < 0)
 			return -1;
 	return 0;
 }
 
 /* What was written since the copy was begun, as it is now. */
 static int copy_written(const struct drive_config *config, struct block *block, int fd,
-			struct verr *e)
+			const atomic_bool *end, struct verr *e)
 {
 	auto_free uint8_t *bytes = malloc(WRITTEN_PART);
 	struct disk_medium *medium = block_medium(block);
@@ -83,6 +84,8 @@ static int copy_written(const struct drive_config *config, struct block *block, 
 		struct disk_io io = {
 			.op = DISK_READ, .offset = at, .len = part, .iov = &iov, .niov = 1};
 
+		if (atomic_load(end))
+			return verr_state(e, "interrupted");
 		errno = medium->class->run(medium, &io);
 		if (errno != 0)
 			return verr_os(e, "disk %s: read at %llu", config->id,
@@ -90,11 +93,11 @@ static int copy_written(const struct drive_config *config, struct block *block, 
 		if (copy_put(fd, bytes, part, at, e) < 0)
 			return verr_note(e, "disk %s", config->id);
 	}
-	return 0;
+	return 0; /* NOLINT(clang-analyzer-unix.Malloc): it is freed */
 }
 
 int disks_copy(const struct machine *m, struct snapshot_files *files, int fds[static DISKS_MAX],
-	       struct verr *e)
+	       const atomic_bool *end, struct verr *e)
 {
 	const struct drive_config *config;
 	struct block *block;
@@ -102,8 +105,8 @@ int disks_copy(const struct machine *m, struct snapshot_files *files, int fds[st
 	for (size_t i = 0; machine_disk(m, i, &config, &block) && i < DISKS_MAX; i++) {
 		if (!disk_is_copied(config))
 			continue;
-		if ((fds[i] < 0 ? copy_whole(config, block, files, &fds[i], e)
-				: copy_written(config, block, fds[i], e)) < 0)
+		if ((fds[i] < 0 ? copy_whole(config, block, files, &fds[i], end, e)
+				: copy_written(config, block, fds[i], end, e)) < 0)
 			return -1;
 	}
 	return 0;

@@ -34,11 +34,12 @@ void disks_forget(const struct machine *machine);
  * yet: what was written is in their files only when they are flushed.
  */
 V_MUST_CHECK int disks_copy_running(const struct machine *machine, struct snapshot_files *files,
-				    int fds[static DISKS_MAX], struct verr *e);
+				    int fds[static DISKS_MAX], const atomic_bool *end,
+				    struct verr *e);
 
 /* Copy what was not, and what has been written meanwhile. The machine is held. */
 V_MUST_CHECK int disks_copy(const struct machine *machine, struct snapshot_files *files,
-			    int fds[static DISKS_MAX], struct verr *e);
+			    int fds[static DISKS_MAX], const atomic_bool *end, struct verr *e);
 
 /*
  * Make the copies durable, hash all, and write what the state says of them; the machine goes on

@@ -38,7 +38,7 @@ static int finish_file(struct merge *m, int fd, const char *name, uint64_t size,
 static int copy_runs(const struct opened *o, int fd, struct verr *e)
 {
 	for (size_t i = 0; i < o->runs_count; i++)
-		if (copy_range(o->memory_fd, fd, o->runs[i].offset, o->runs[i].len, e) < 0)
+		if (copy_range(o->memory_fd, fd, o->runs[i].offset, o->runs[i].len, NULL, e) < 0)
 			return verr_note(e, "%s", o->path);
 	return 0;
 }
@@ -48,7 +48,7 @@ static int merge_memory(struct merge *m, struct verr *e)
 	struct opened *whole = m->chain.at[m->chain.count - 1], *top = m->chain.at[0];
 	auto_fd fd = files_make(&m->files, SNAPSHOT_MEMORY_FILE, false, e);
 
-	if (fd < 0 || copy_file(whole->memory_fd, fd, whole->memory->size, e) < 0)
+	if (fd < 0 || copy_file(whole->memory_fd, fd, whole->memory->size, NULL, e) < 0)
 		return -1;
 	for (size_t i = m->chain.count - 1; i-- > 0;)
 		if (copy_runs(m->chain.at[i], fd, e) < 0)
@@ -76,7 +76,7 @@ static int copy_disk(struct merge *m, struct verr *e)
 	fd = files_make(&m->files, disk->id, true, e);
 	if (fd < 0 ||
 	    opened_verify_file(top, from, disk->id, path, disk->size, disk->hash, e) < 0 ||
-	    copy_file(from, fd, disk->size, e) < 0 ||
+	    copy_file(from, fd, disk->size, NULL, e) < 0 ||
 	    finish_file(m, fd, disk->id, disk->size, hash, e) < 0)
 		return -1;
 	(void)snprintf(disk->path, sizeof(disk->path), SNAPSHOT_DISKS_FOLDER "/%s", disk->id);

@@ -125,7 +125,7 @@ static int copy_disk(struct restore *r, int from, uint64_t size, const char *pat
 	}
 	if (remember(r, path != NULL ? path : temporary, path == NULL, e) < 0)
 		return -1;
-	return copy_file(from, fd, size, e);
+	return copy_file(from, fd, size, NULL, e);
 }
 
 static int replace(char **text, const char *with, struct verr *e)

@@ -101,7 +101,8 @@ static int put_running(struct work *w, struct verr *e)
 	size_t words = mem_words(w->memory.mem);
 	uint64_t before = UINT64_MAX, count;
 
-	if (begin_notes(w, e) < 0 || disks_copy_running(w->s->machine, &w->files, w->disks, e) < 0)
+	if (begin_notes(w, e) < 0 ||
+	    disks_copy_running(w->s->machine, &w->files, w->disks, w->s->end, e) < 0)
 		return -1;
 	if ((w->s->base != NULL ? memory_put(&w->memory, w->bits, e)
 				: memory_put_all(&w->memory, e)) < 0)
@@ -148,7 +149,8 @@ static int put_instant(struct work *w, bool unseen, struct verr *e)
 
 	if (hold(w, capture, e) < 0)
 		return -1;
-	if (put_rest(w, unseen, e) < 0 || disks_copy(s->machine, &w->files, w->disks, e) < 0)
+	if (put_rest(w, unseen, e) < 0 ||
+	    disks_copy(s->machine, &w->files, w->disks, s->end, e) < 0)
 		return -1;
 	if (!s->tracks && !unseen && machine_track(s->machine, false, e) < 0)
 		return -1;

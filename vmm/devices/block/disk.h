@@ -9,6 +9,7 @@
 #ifndef VOLT_VMM_DEVICES_BLOCK_DISK_H
 #define VOLT_VMM_DEVICES_BLOCK_DISK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -47,8 +48,9 @@ struct disk_medium_class {
 	/*
 	 * What the next machine needs to have this disk as it is now, into an empty file: its
 	 * bytes; of a volume, what was written over the image. Nothing is in flight; any thread.
+	 * `end` as in base/copy.h.
 	 */
-	int (*save)(struct disk_medium *medium, int fd, struct verr *e);
+	int (*save)(struct disk_medium *medium, int fd, const atomic_bool *end, struct verr *e);
 };
 
 /* Embedded first. */

@@ -181,9 +181,9 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 	return n >= 0 && (uint64_t)n == io->len;
 }
 
-static int save(struct disk_medium *medium, int fd, struct verr *e)
+static int save(struct disk_medium *medium, int fd, const atomic_bool *end, struct verr *e)
 {
-	return copy_file(((const struct disk_file *)medium)->fd, fd, medium->size, e);
+	return copy_file(((const struct disk_file *)medium)->fd, fd, medium->size, end, e);
 }
 
 static const struct disk_medium_class file_class = {.run = run, .read_now = read_now, .save = save};

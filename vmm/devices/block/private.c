@@ -199,17 +199,17 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 	return n >= 0 && (uint64_t)n == io->len;
 }
 
-static int save(struct disk_medium *medium, int fd, struct verr *e)
+static int save(struct disk_medium *medium, int fd, const atomic_bool *end, struct verr *e)
 {
 	const struct disk_private *d = (const struct disk_private *)medium;
 	uint64_t len;
 	bool here;
 
-	if (copy_file(d->base.fd, fd, d->medium.size, e) < 0)
+	if (copy_file(d->base.fd, fd, d->medium.size, end, e) < 0)
 		return -1;
 	for (uint64_t at = 0; at < d->medium.size; at += len) {
 		len = run_of(d, at, d->medium.size - at, &here);
-		if (here && copy_range(d->fd, fd, at, len, e) < 0)
+		if (here && copy_range(d->fd, fd, at, len, end, e) < 0)
 			return -1;
 	}
 	return 0;

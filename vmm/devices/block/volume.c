@@ -107,7 +107,7 @@ static bool read_now(struct disk_medium *medium, const struct disk_io *io)
 }
 
 /* What the overlay has is in its file, once it is flushed. */
-static int save(struct disk_medium *medium, int fd, struct verr *e)
+static int save(struct disk_medium *medium, int fd, const atomic_bool *end, struct verr *e)
 {
 	struct disk_volume *d = (struct disk_volume *)medium;
 	int overlay = stel_volume_overlay(d->volume);
@@ -119,7 +119,7 @@ static int save(struct disk_medium *medium, int fd, struct verr *e)
 		return -1;
 	if (fstat(overlay, &st) < 0)
 		return verr_os(e, "stat the overlay");
-	return copy_file(overlay, fd, (uint64_t)st.st_size, e);
+	return copy_file(overlay, fd, (uint64_t)st.st_size, end, e);
 }
 
 static const struct disk_medium_class volume_class = {
