@@ -78,16 +78,16 @@ def events(sock):
 START = ["--api-socket", "api"]
 
 
-def accepts():
+def accepts(path="api"):
     try:
-        raw("api").close()
+        raw(path).close()
         return True
     except (FileNotFoundError, ConnectionRefusedError):
         return False
 
 
-def wait_for_socket():
-    volt.wait_until(accepts, "the API's socket")
+def wait_for_socket(path="api"):
+    volt.wait_until(lambda: accepts(path), "the API's socket")
 
 
 @pytest.fixture

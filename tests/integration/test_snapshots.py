@@ -140,7 +140,7 @@ def test_restored_to_wait(here):
     with start() as vm:
         save("snaps/a")
     with restore("snaps/a", "--paused", "--api-socket", "other") as clone, api.Client("other") as client:
-        volt.wait_until(lambda: os.path.exists("other"), "the API's socket")
+        api.wait_for_socket("other")
         assert client.state() == "paused"
         assert client.act("resume")[0] == 200
         clone.check()
