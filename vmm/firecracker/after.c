@@ -146,6 +146,7 @@ static int change_drive(const struct request *r, struct drive_config *old,
 		changed->path = strdup(path);
 		if (changed->path == NULL)
 			return verr_host(e, "out of memory");
+		changed->private = false; /* of a snapshot: from here on it is the client's file */
 	}
 	return machine_change_drive(api_machine(r->api), old, changed, path != NULL, e);
 }

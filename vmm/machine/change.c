@@ -6,6 +6,23 @@
 #include "vmm/devices/block/file.h"
 #include "vmm/machine/internal.h"
 
+/* What is private ends with another file, which is written then: so who asks says both. */
+static int check_private(const struct drive_config *old, const struct drive_config *changed,
+			 bool file, struct verr *e)
+{
+	if (!old->private && changed->private)
+		return verr_state(e, "a disk that runs does not become private");
+	if (old->private && file && changed->private)
+		return verr_state(e,
+				  "what is written to it is private, and %s would be written; "
+				  "expected private: false, too",
+				  changed->path);
+	if (old->private && !file && !changed->private)
+		return verr_state(e, "what is private ends with another file only: expected "
+				     "path, too");
+	return 0;
+}
+
 /*
  * The file of a disk: -1 where it is the one that is open. A path that is named again may have
  * another size by now, or be another file's; of that the sandbox can know only with --live-dir.
@@ -16,7 +33,8 @@ static int open_file(struct machine *m, const struct drive_config *old,
 	*fd = -1;
 	if (old->path == NULL) /* of a store: the disk refuses it */
 		return 0;
-	if (strcmp(old->path, changed->path) == 0 && !sandbox_can_open(m->sandbox, changed->path))
+	if (!old->private && strcmp(old->path, changed->path) == 0 &&
+	    !sandbox_can_open(m->sandbox, changed->path))
 		return 0;
 	*fd = sandbox_open(m->sandbox, changed->path, DISK_FILE_FLAGS(changed->readonly), e);
 	return *fd < 0 ? -1 : 0;
@@ -37,6 +55,8 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 		return verr_not_found(e, "there is no such disk");
 	if (m->saving) /* its thread reads the configuration */
 		return verr_state(e, "a snapshot of the machine is being made");
+	if (check_private(old, changed, file, e) < 0)
+		return -1;
 	if (file && (open_file(m, old, changed, &fd, e) < 0 ||
 		     block_change_file(disk->block, fd, changed->path, e) < 0))
 		return -1;

@@ -358,7 +358,7 @@ static int new_engine(struct block_queue *q, const struct block_options *o, stru
 		*e = refused;
 		return verr_note(e, "engine=io_uring");
 	}
-	return sync_engine_new(b->medium, o->workers, on_done, q, &q->engine, e);
+	return sync_engine_new(&b->medium, o->workers, on_done, q, &q->engine, e);
 }
 
 static int new_queue(struct block *b, uint16_t index, const struct block_options *o, struct verr *e)
@@ -441,9 +441,9 @@ static int change_file(struct block *b, int fd, const char *path, struct verr *e
 {
 	struct disk_file old = b->file, changed;
 
-	if (b->medium != &b->file.medium) {
+	if (b->volume != NULL) {
 		fd_close(&fd);
-		return verr_state(e, "it is of a store, or private, and has no file to change");
+		return verr_state(e, "it is of a store, and has no file to change");
 	}
 	if (disk_file_reopen(&old, fd, path, &changed, e) < 0)
 		return -1;
@@ -459,6 +459,8 @@ static int change_file(struct block *b, int fd, const char *path, struct verr *e
 		}
 		disk_file_close(&old);
 	}
+	b->medium = &b->file.medium;
+	b->private = disk_private_close(b->private);
 	b->limits.sectors = b->medium->size / BLOCK_SECTOR;
 	b->config = offer_config(b->medium, b->nqueues);
 	vdev_config_changed(&b->dev);

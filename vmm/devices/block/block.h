@@ -45,7 +45,8 @@ V_MUST_CHECK int block_new(const struct block_options *options, struct block **o
 
 /*
  * Put another file of the same kind behind the disk, or take the size that the same one has by now;
- * the driver is told. What is in flight is done first. Loop's thread; after a fault nothing has
+ * the driver is told. A private disk is so no longer: the file is written, and what was is gone.
+ * What is in flight is done first. Loop's thread; after a fault nothing has
  * changed.
  */
 V_MUST_CHECK int block_change_file(struct block *block, int fd, const char *path, struct verr *e);

@@ -8,9 +8,10 @@
 
 /*
  * For one queue with at most `depth` operations in flight; `medium`, or `file`, and `workers` are
- * borrowed and outlive it. `done` gets each operation once.
+ * borrowed and outlive it. `*medium` may be another one when changed() is called. `done` gets each
+ * operation once.
  */
-V_MUST_CHECK int sync_engine_new(struct disk_medium *medium, struct workers *workers,
+V_MUST_CHECK int sync_engine_new(struct disk_medium *const *medium, struct workers *workers,
 				 disk_done_fn *done, void *arg, struct disk_engine **out,
 				 struct verr *e);
 

@@ -22,7 +22,7 @@ struct io_list {
 
 struct sync_engine {
 	struct disk_engine engine; /* first */
-	struct disk_medium *medium;
+	struct disk_medium *const *medium;
 	struct workers *workers;
 	struct sync_job {
 		struct job job; /* first */
@@ -84,7 +84,7 @@ static void run(struct job *job)
 	io = list_take(&s->pending);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (io != NULL) {
-		io->error = s->medium->class->run(s->medium, io);
+		io->error = (*s->medium)->class->run(*s->medium, io);
 		add_done(s, io);
 	}
 	(void)pthread_mutex_lock(&s->lock);
@@ -103,7 +103,7 @@ static void submit(struct disk_engine *engine, struct disk_io *io)
 
 	engine->inflight++;
 	if (io->op == DISK_READ && io->len <= CACHED_READ_MAX &&
-	    s->medium->class->read_now(s->medium, io)) {
+	    (*s->medium)->class->read_now(*s->medium, io)) {
 		disk_complete(engine, io, 0);
 		return;
 	}
@@ -174,7 +174,7 @@ static void engine_free(struct disk_engine *engine)
 	free(s);
 }
 
-/* Every operation looks at the file anew. */
+/* Every operation looks at the medium anew. */
 static int changed(struct disk_engine *engine)
 {
 	(void)engine;
@@ -191,7 +191,7 @@ static const struct disk_engine_class sync_class = {
 	.free = engine_free,
 };
 
-int sync_engine_new(struct disk_medium *medium, struct workers *workers, disk_done_fn *done,
+int sync_engine_new(struct disk_medium *const *medium, struct workers *workers, disk_done_fn *done,
 		    void *arg, struct disk_engine **out, struct verr *e)
 {
 	struct sync_engine *s = calloc(1, sizeof(*s));
