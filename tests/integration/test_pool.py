@@ -390,6 +390,26 @@ def test_nics_of_a_claim(network, here):
         assert f"pool{machine['number']}" in network.interfaces()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user cannot become another")
+def test_a_tap_device_that_is_missing(network, monkeypatch):  # noqa: F811
+    """An ordinary user's machines need one each: what is missing is named, and its machine comes when it is there."""
+    def give(name):
+        network.run("ip", "tuntap", "add", name, "mode", "tap", "user", worlds.NOBODY)
+        network.run("ip", "link", "set", name, "up")
+
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.chdir(folder)
+        os.chown(folder, worlds.NOBODY, worlds.NOBODY)
+        give("pool0")
+        with Pool("--net", "id=net0,tap=pool{n}", prefix=[*network.prefix, *worlds.USER]) as made:
+            made.wait_for(1)
+            volt.wait_until(lambda: "failures" in made.status(), "a start that fails")
+            assert "pool1" in made.status()["fault"] and made.status()["ready"] == 1, made.status()
+            assert network.interfaces() == {"lo", "pool0"}
+            give("pool1")
+            made.wait_for()
+
+
 def test_a_machine_that_somebody_has_let_run(two):
     """By its own socket: it is no longer as the others, has nobody's id, and is replaced."""
     victim = min(two.machines(), key=lambda machine: machine["number"])
