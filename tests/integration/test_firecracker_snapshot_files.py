@@ -65,14 +65,15 @@ def test_a_large_disk_is_not_waited_for(here):
         volt.wait_until(lambda: "lseek" in pathlib.Path(LOG).read_text(), "the first look")
         one.vm.send()
         assert one.vm.finish().status == -signal.SIGTERM
-    looks = re.findall(r"^\d+ +lseek\(\d+<[^>]*/disk>, .*SEEK_(?:DATA|HOLE)", pathlib.Path(LOG).read_text(), re.M)
+    looks = re.findall(r"^\d+ +lseek\(.*SEEK_(?:DATA|HOLE)", pathlib.Path(LOG).read_text(), re.M)
     assert 0 < len(looks) < pieces, len(looks)
     assert not [name for name in os.listdir() if name.startswith((".", "a."))]
 
 
-# --- ended by force, or refused, at each call that names something or removes it ---
+# --- ended by force, or refused, at calls that make, name or remove something ---
 
-CALLS = "mkdirat,openat2,fsync,renameat2,unlinkat"
+CALLS = "mkdirat,openat2,ftruncate,pwrite64,copy_file_range,fsync,renameat2,unlinkat"
+CONTENT = ("ftruncate", "pwrite64", "copy_file_range")  # how many there are depends on what the guest had time for
 HALF = "are of two snapshots: one was taking the place of the other when it was ended"
 WISH = {"snapshot_path": "a.state", "mem_file_path": "a.mem", "snapshot_type": "Full"}
 
@@ -99,7 +100,8 @@ def points():
     for found in re.findall(rf"^{maker} +(\w+)\(", "\n".join(lines), re.M):
         counts[found] = counts.get(found, 0) + 1
     assert counts["renameat2"] == 4, counts  # disks, memory, state; stamp
-    return [(call, n) for call, count in counts.items() for n in range(1, count + 1) if n == 1 or n > count - 4]
+    return [(call, n) for call, count in counts.items() for n in range(1, count + 1)
+            if n == 1 or (n > count - 4 and call not in CONTENT)]
 
 
 def files():
@@ -164,11 +166,11 @@ def test_refused(old):
     counts = {call: max(n for name, n in tried if name == call) for call, _ in tried}
     for call, n in tried:
         begin_anew()
-        error = "EIO" if call in ("fsync", "renameat2") else "ENOSPC"
+        error = "EIO" if call in ("fsync", "renameat2", "copy_file_range") else "ENOSPC"
         with Saver("-e", f"inject={call}:error={error}:when={n}", options=["--sandbox-skip", "seccomp"]) as one:
             status, body = one.client.call("PUT", "/snapshot/create", WISH)
             if status == 204:  # what can be done without: a leftover that is looked for, or stays; the stamp
-                assert call in ("openat2", "unlinkat") or n == counts[call], (call, n)
+                assert call in ("openat2", "unlinkat") or (n == counts[call] and call not in CONTENT), (call, n)
             else:
                 words = "Input/output error" if error == "EIO" else "(No space left|somebody else is making it)"
                 assert status == 400 and re.search(words, body["fault_message"]), body
