@@ -16,7 +16,7 @@ import pytest
 import api
 import disks
 import pool
-from linux import BIN, BUILD, ROOT, Guest, make_initramfs
+from linux import BIN, BUILD, LIMIT_S, ROOT, Guest, make_initramfs
 from netns import Network
 from volt import wait_until
 
@@ -143,9 +143,10 @@ class Machine:
 
     def wait_for_work(self):
         """More of each kind of work than there was, by each connection."""
-        before = self.ask()
+        before, end = self.ask(), time.monotonic() + LIMIT_S
         while True:
             now = self.ask()
+            assert time.monotonic() < end, (before, now)
             if all(now[kind] > before[kind] + 3 for kind in now if kind not in ("back", "bad")):
                 self.last = now
                 return now
