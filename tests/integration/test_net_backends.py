@@ -141,13 +141,14 @@ def test_macvtap(parent, tmp_path, kernels, initrd):
 
 LARGE = 100 * MIB
 DEBIAN = f"""
-head -c {LARGE} /dev/urandom > /data
-echo "up=$(sha512sum /data | cut -d ' ' -f 1)"
+mount -t tmpfs none /mnt
+head -c {LARGE} /dev/urandom > /mnt/data
+echo "up=$(sha512sum /mnt/data | cut -d ' ' -f 1)"
 for n in 0 1 2; do
     echo "nameserver 10.9.$n.1" > /etc/resolv.conf
     echo "dns$n=$(getent hosts volt.test | cut -d ' ' -f 1)"
     exec 3<>/dev/tcp/10.9.$n.1/500$n; echo "down$n=$(sha512sum <&3 | cut -d ' ' -f 1)"; exec 3<&-
-    cat /data > /dev/tcp/fd00:9:$n::1/501$n
+    cat /mnt/data > /dev/tcp/fd00:9:$n::1/501$n
 done
 echo ready; read line
 """
@@ -171,7 +172,7 @@ def test_debian(parent, tmp_path, tmp_path_factory):
     kernel, made = debian(tmp_path_factory.mktemp("data"))
     image = tmp_path / "rootfs.ext4"
     subprocess.run(["cp", "--sparse=always", made, image], check=True)
-    guest = Guest(tmp_path, kernel, None, "--rootfs", image, "--memory", "256M", "--cmdline", CMDLINE, *options,
+    guest = Guest(tmp_path, kernel, None, "--rootfs", image, "--memory", "512M", "--cmdline", CMDLINE, *options,
                   prefix=parent.prefix, stdin=subprocess.PIPE, command=["bash", "-c", DEBIAN])
     guest.wait_for("ready\r\n")
     for n in range(len(nics)):

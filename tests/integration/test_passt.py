@@ -162,7 +162,7 @@ def test_passt(host, kernels, initrd):
 # What passt has reset begins again, five times at most, and nothing else does. A wrong answer is one.
 UPLOAD = r"""use IO::Socket; use Errno qw(ECONNRESET EPIPE); $SIG{PIPE} = "IGNORE";
 for (1 .. 5) {
-    my ($put, $line); my $s = IO::Socket::INET->new($ARGV[0]) or die "connect: $!"; open my $f, "/data" or die;
+    my ($put, $line); my $s = IO::Socket::INET->new($ARGV[0]) or die "connect: $!"; open my $f, "/mnt/data" or die;
     while (sysread $f, my $part, 65536) { $put = syswrite $s, $part or last; $put == length $part or die "short" }
     if (defined $put && defined($line = <$s>)) { print "kept=$line"; exit }
     $! == ECONNRESET || $! == EPIPE or die "upload: $!"; print "upload reset\n";
@@ -173,9 +173,9 @@ DEBIAN = f"""
 echo "address=$(hostname -I | cut -d ' ' -f 1)"
 echo "dns=$(getent hosts volt.test | cut -d ' ' -f 1)"
 exec 3<>/dev/tcp/{OUTSIDE}/5001; echo "down=$(sha512sum <&3 | cut -d ' ' -f 1)"; exec 3<&-
-head -c {LARGE} /dev/urandom > /data
-echo "up=$(sha512sum /data | cut -d ' ' -f 1)"
-perl /upload {OUTSIDE}:5003; rm /data
+mount -t tmpfs none /mnt; head -c {LARGE} /dev/urandom > /mnt/data
+echo "up=$(sha512sum /mnt/data | cut -d ' ' -f 1)"
+perl /upload {OUTSIDE}:5003; rm /mnt/data
 for i in $(seq 50); do grep -q '^0\\{{32\\}} 00 .* eth0' /proc/net/ipv6_route && break; sleep 0.2; done
 head -c {MIB} /dev/zero > /dev/tcp/{OUTSIDE6}/5002
 perl -MIO::Socket -e '$s = IO::Socket::INET->new(LocalPort => 80, Listen => 1, ReuseAddr => 1); $| = 1; print "ready\\n";
@@ -195,7 +195,7 @@ def test_debian_by_one_command(host, tmp_path_factory):
     host.lend(kernel + ".initrd")
     dns, down, up, up6 = (Peer(host.outside, *words) for words in (
         ("dns", "10.20.0.77"), ("send", 5001, LARGE), ("keep", 5003, LARGE), ("take", 5002)))
-    guest = Guest(host.own, host.lend(kernel), None, "--rootfs", image, "--memory", "256M", "-p", "8080:80", "-p", "5353:53/udp",
+    guest = Guest(host.own, host.lend(kernel), None, "--rootfs", image, "--memory", "512M", "-p", "8080:80", "-p", "5353:53/udp",
                   prefix=host.prefix, vmm=host.vmm, command=["bash", "-c", DEBIAN])
     guest.wait_for("ready\r\n")
     assert in_namespace(host.network, TCP, "127.0.0.1", 8080) == "published"

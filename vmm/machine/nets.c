@@ -38,7 +38,8 @@ static int open_passt(struct nic *nic, const struct net_config *c, struct net_ba
 		      struct verr *e)
 {
 	struct stream_options stream = {.mtu = c->mtu != 0 ? (uint16_t)c->mtu : STREAM_MTU,
-					.loopback = c->loopback};
+					.loopback = c->loopback,
+					.fresh = c->socket == NULL};
 	struct passt_options passt = {
 		.publish = c->publish, .mtu = stream.mtu, .loopback = c->loopback};
 	auto_fd fd = -1;

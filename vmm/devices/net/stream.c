@@ -32,7 +32,8 @@ struct stream {
 	struct net_backend backend; /* first */
 	bool loopback;
 	bool ended;
-	bool restored; /* the guest may have connections that nobody knows of here: */
+	bool fresh;    /* as the options have it */
+	bool restored; /* and the guest may have connections of before: */
 	struct stale stale;
 	size_t first, used; /* of `in` */
 	size_t out_first, out_used;
@@ -245,7 +246,9 @@ static int set_pairs(struct net_backend *b, uint16_t pairs, struct verr *e)
 
 static void restored(struct net_backend *b)
 {
-	stream_of(b)->restored = true;
+	struct stream *s = stream_of(b);
+
+	s->restored = s->fresh;
 }
 
 static void stream_free(struct net_backend *b)
@@ -277,6 +280,7 @@ int stream_new(int fd, const struct stream_options *o, struct net_backend **out,
 	s->backend.mtu = o->mtu;
 	s->backend.fds[0] = fd_take(&owned);
 	s->loopback = o->loopback;
+	s->fresh = o->fresh;
 	*out = &s->backend;
 	return 0;
 }

@@ -21,6 +21,7 @@
 struct stream_options {
 	uint16_t mtu;
 	bool loopback; /* frames to loopback addresses go through */
+	bool fresh;    /* the other side is new: it knows of no connection of before a restore */
 };
 
 /* `fd` becomes the backend's, also after a fault. */

@@ -16,7 +16,7 @@ struct stream_test {
 
 static int open_stream(struct stream_test *f, bool loopback)
 {
-	struct stream_options o = {.mtu = STREAM_MTU, .loopback = loopback};
+	struct stream_options o = {.mtu = STREAM_MTU, .loopback = loopback, .fresh = true};
 	struct verr e = VERR_INIT;
 	int both[2];
 
