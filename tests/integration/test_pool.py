@@ -424,7 +424,7 @@ def test_a_machine_that_somebody_has_let_run(two):
 
 @pytest.mark.parametrize("net, fault", [
     ("link=off", "expected id=NAME of the NIC"),
-    ("id=net0,tap=tap0", "tap: cannot change once the machine has started: say it to volt pool start"),
+    ("id=net0,mac=02:00:00:00:00:01", "mac: cannot change once the machine has started: say it to volt pool start"),
     ("id=net0,fly=on", "fly=on: expected KEY=VALUE of a NIC"),
     ("id=net0,link", "link: expected KEY=VALUE of a NIC"),
     ("id=net0,link=no", "link: expected on or off"),

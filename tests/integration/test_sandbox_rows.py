@@ -22,6 +22,7 @@ TESTS = ["test_terminal.py", "test_signals.py", "test_api.py", "test_api_wire.py
          "test_hostile_nets.py::test_reset_of_a_queue_that_waits_for_its_rate",
          "test_hostile_nets.py::test_pairs",
          "test_hostile_queues.py::test_the_entropy_source",
+         "test_net_exchange.py::test_frames_go_where_the_nic_is",
          "test_snapshots.py::test_what_was_left_goes", "test_snapshots.py::test_disks_belong_to_it", "test_snapshots.py::test_only_what_changed",
          "test_snapshots.py::test_what_is_refused_while_it_runs", "test_snapshot_store.py::test_a_volume_and_its_image_stay"]
 CHOICE = "not (sigkill or children)"

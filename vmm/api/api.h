@@ -54,7 +54,7 @@ enum api_wish { API_WISH_NOTHING, API_WISH_START, API_WISH_QUIT };
 enum api_wish api_wish(const struct api *api);
 
 /* What the API needs in the sandbox: connections, and to remove its socket at the end. */
-void api_confine(const struct api *api, struct sandbox *sandbox);
+void api_confine(const struct api *api, const struct config *config, struct sandbox *sandbox);
 
 /* The start did not succeed: whoever asked for it hears why, and may go on configuring. */
 void api_refuse_start(struct api *api, const struct verr *fault);

@@ -55,8 +55,8 @@ void conn_flush(struct conn *c)
 	ssize_t n;
 
 	while (c->out_at < c->out_len) {
-		n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = passed_send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+				MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
@@ -156,7 +156,14 @@ static void answer(struct conn *c)
 {
 	struct reply reply = {.status = 500};
 
-	c->api->personality->route(c->api, &c->http, &reply);
+	if (c->http.passed.cut)
+		reply_fault(&reply, 400,
+			    "descriptors came that there is no room for: only PATCH "
+			    "/v1/vm/nets/ID of a machine that has started takes any, one for each "
+			    "of the NIC's pairs of queues, all in one message, from one "
+			    "connection at a time");
+	else
+		c->api->personality->route(c->api, &c->http, &reply);
 	c->waiting = reply.later;
 	if (!reply.later)
 		finish(c, &reply);
@@ -172,6 +179,7 @@ static void refuse(struct conn *c)
 	c->closing = true;
 	put_reply(c, &reply, false);
 	free(reply.body);
+	http_end(&c->http);
 	if (c->fd >= 0)
 		conn_flush(c);
 }
@@ -204,6 +212,19 @@ static void after(struct conn *c)
 		loop_enable(&c->readable);
 }
 
+/* How many descriptors may come now: there is room for one request's. */
+static size_t room(const struct conn *c)
+{
+	const struct api *api = c->api;
+
+	if (api->machine == NULL || c->subscribed || c->draining)
+		return 0;
+	for (size_t i = 0; i < API_CONNECTIONS; i++)
+		if (api->conns[i].http.passed.count > 0)
+			return 0;
+	return most_descriptors(api->personality, api->config);
+}
+
 static void on_readable(void *arg)
 {
 	struct conn *c = arg;
@@ -211,7 +232,8 @@ static void on_readable(void *arg)
 
 	if (c->in_at == c->in_len || c->subscribed || c->draining)
 		c->in_at = c->in_len = 0;
-	n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
+	n = passed_receive(&c->http.passed, room(c), c->fd, c->in + c->in_len,
+			   sizeof(c->in) - c->in_len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

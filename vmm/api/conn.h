@@ -65,6 +65,9 @@ route_fn list_drives, get_drive, put_drive, patch_drive, delete_drive;
 route_fn list_volumes, get_volume, put_volume, patch_volume, delete_volume;
 route_fn list_nets, get_net, put_net, patch_net, delete_net;
 
+/* Descriptors that one request may bring, and no other at the time. */
+size_t most_descriptors(const struct api_personality *personality, const struct config *config);
+
 /* What HTTP says to a fault of this kind. */
 int status_of(const struct verr *e);
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/own.h"
+
 #define EXPECT "expect"
 
 static int refuse(struct http *h, int status, const char *why)
@@ -108,18 +110,18 @@ static const http_parser_settings callbacks = {
 	.on_message_complete = on_message_complete,
 };
 
+void http_end(struct http *h)
+{
+	free(ptr_take(h->body));
+	passed_close(&h->passed);
+}
+
 void http_begin(struct http *h, size_t body_max)
 {
-	free(h->body);
+	http_end(h);
 	*h = (struct http){.body_max = body_max};
 	http_parser_init(&h->parser, HTTP_REQUEST);
 	h->parser.data = h;
-}
-
-void http_end(struct http *h)
-{
-	free(h->body);
-	h->body = NULL;
 }
 
 size_t http_feed(struct http *h, const char *bytes, size_t len, enum http_result *result)

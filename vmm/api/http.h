@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/compiler.h"
+#include "base/passed.h"
 
 #define HTTP_HEAD_MAX KIB(8)
 #define HTTP_PATH_MAX 256
@@ -29,7 +30,8 @@ struct http {
 	size_t path_len;
 	char *body; /* `body_len` bytes of `body_size`; NULL without one */
 	size_t body_len, body_size, body_max;
-	char header[16]; /* the name that comes before the next value, as far as it matters */
+	struct passed passed; /* descriptors that came with its bytes */
+	char header[16];      /* the name that comes before the next value, as far as it matters */
 	size_t header_len;
 	bool in_value, expects, complete;
 	int status;

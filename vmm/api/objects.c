@@ -14,21 +14,36 @@ struct kind {
 	const char *what;
 	const struct list_class *class;
 	size_t list; /* offsetof() in struct config */
-	int (*apply)(struct machine *m, const void *old, const void *changed, bool file,
+	int (*apply)(struct machine *m, const void *old, void *changed, const struct http *r,
 		     struct verr *e); /* NULL: there is none of this kind after the start */
 };
 
-static int apply_drive(struct machine *m, const void *old, const void *changed, bool file,
-		       struct verr *e)
+static bool names(const struct http *r, const char *key)
 {
-	return machine_change_drive(m, old, changed, file, e);
+	return r->body != NULL && json_has_key(r->body, r->body_len, key);
 }
 
-static int apply_net(struct machine *m, const void *old, const void *changed, bool file,
+/* A path that the body repeats is one to be opened again. */
+static int apply_drive(struct machine *m, const void *old, void *changed, const struct http *r,
+		       struct verr *e)
+{
+	return machine_change_drive(m, old, changed, names(r, "path"), e);
+}
+
+/* Of what a TAP device's name is worth only its descriptors count here: none can be opened. */
+static int apply_net(struct machine *m, const void *old, void *changed, const struct http *r,
 		     struct verr *e)
 {
-	(void)file;
-	return machine_change_net(m, old, changed, e);
+	bool named = names(r, "tap");
+
+	if (named && r->passed.count == 0)
+		return verr_invalid(e,
+				    "tap: its descriptors did not come with the request; expected "
+				    "one for each pair of queues (SCM_RIGHTS)");
+	if (!named && r->passed.count > 0)
+		return verr_invalid(e, "descriptors came with it, and no key tap, which says of "
+				       "what they are");
+	return machine_change_net(m, old, changed, r->passed.fds, r->passed.count, e);
 }
 
 static const struct kind drives = {"drive", &drive_class, offsetof(struct config, drives),
@@ -106,15 +121,12 @@ static void put(const struct about *a, struct reply *reply)
 	reply_text(reply, object_to_json(place, class));
 }
 
-/* In the machine that runs. A path that the body repeats is one to be opened again. */
-static int apply(const struct about *a, const void *changed, struct verr *e)
+/* In the machine that runs. */
+static int apply(const struct about *a, void *changed, struct verr *e)
 {
-	const struct http *r = a->request;
-	bool file = r->body != NULL && json_has_key(r->body, r->body_len, "path");
-
 	if (a->kind->apply == NULL)
 		return verr_state(e, "it is a disk once the machine has started");
-	return a->kind->apply(a->api->machine, a->object, changed, file, e);
+	return a->kind->apply(a->api->machine, a->object, changed, a->request, e);
 }
 
 /* What the body names; all of it or nothing. */

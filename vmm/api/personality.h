@@ -47,6 +47,8 @@ struct api_personality {
 	/* The status of what is no request, for the one that http.h has; NULL: that one. */
 	int (*refusal)(int status);
 
+	bool takes_descriptors; /* of a NIC's new host side */
+
 	bool leaves_socket; /* its file stays when the process ends */
 
 	void *arg;

@@ -352,6 +352,10 @@ void route(struct api *api, const struct http *request, struct reply *reply)
 			continue;
 		if (*method == 'G' && request->body != NULL)
 			reply_fault(reply, 400, "a GET request has no body");
+		else if (request->passed.count > 0 && routes[i].answer != patch_net)
+			reply_fault(reply, 400,
+				    "descriptors came with it: only PATCH /v1/vm/nets/ID takes "
+				    "any");
 		else
 			routes[i].answer(&(struct call){api, request, id}, reply);
 		return;
@@ -370,6 +374,7 @@ static void started(struct api *api, struct reply *reply)
 const struct api_personality native_personality = {
 	.server = "Volt",
 	.body_max = HTTP_BODY_MAX,
+	.takes_descriptors = true,
 	.crowded = "{\"fault_message\":\"Too many open connections\"}\n",
 	.route = route,
 	.started = started,

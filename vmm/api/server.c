@@ -37,7 +37,7 @@ static void turn_away(const struct api_personality *p, int fd)
 			   p->no_reasons ? "" : http_reason(503), p->server, strlen(p->crowded),
 			   p->crowded);
 
-	(void)!send(fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!passed_send(fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 }
 
 static void on_connection(void *arg)
@@ -186,13 +186,25 @@ void *api_arg(const struct api *api)
 	return api->personality->arg;
 }
 
+/* One for each pair of queues of the NIC with most, of those that can have others. */
+size_t most_descriptors(const struct api_personality *p, const struct config *config)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; p->takes_descriptors && i < config->nets.count; i++)
+		if (config_nets(config)[i].backend != NET_BACKEND_PASST)
+			most = MAX(most, config_nets(config)[i].queues);
+	return most;
+}
+
 /* One more to turn away with, and one for a file that takes another's place. */
-void api_confine(const struct api *api, struct sandbox *sandbox)
+void api_confine(const struct api *api, const struct config *config, struct sandbox *sandbox)
 {
 	/* What the first JSON object would read from /dev/urandom. */
 	json_object_seed(0);
 	sandbox_keep_folder(sandbox, api->folder);
 	sandbox_reserve(sandbox, API_CONNECTIONS + 2);
+	sandbox_reserve(sandbox, (unsigned)most_descriptors(api->personality, config));
 }
 
 void api_refuse_start(struct api *api, const struct verr *fault)

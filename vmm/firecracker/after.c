@@ -175,7 +175,7 @@ static int change_net(const struct request *r, struct net_config *old, struct ne
 		return -1;
 	limit_set(net_rx_limit(changed), json_object_get(r->body, "rx_rate_limiter"));
 	limit_set(net_tx_limit(changed), json_object_get(r->body, "tx_rate_limiter"));
-	return machine_change_net(api_machine(r->api), old, changed, e);
+	return machine_change_net(api_machine(r->api), old, changed, NULL, 0, e);
 }
 
 int fc_patch_net(const struct request *r, struct verr *e)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/own.h"
 #include "vmm/devices/block/file.h"
 #include "vmm/machine/internal.h"
 
@@ -69,11 +70,26 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 	return 0;
 }
 
-int machine_change_net(struct machine *m, const struct net_config *old,
-		       const struct net_config *changed, struct verr *e)
+static int exchange(struct nic *nic, struct net_config *changed, const int *fds, size_t nfds,
+		    struct verr *e)
+{
+	if (net_exchange(nic->net, changed->tap, fds, nfds, e) < 0)
+		return -1;
+	(void)snprintf(nic->tap, sizeof(nic->tap), "%s", changed->tap);
+	free(ptr_take(changed->fd));
+	free(ptr_take(changed->bridge));
+	free(ptr_take(changed->parent));
+	log_info(LOG_NET, "%s is on the host's %s now", changed->id, nic->tap);
+	return 0;
+}
+
+int machine_change_net(struct machine *m, const struct net_config *old, struct net_config *changed,
+		       const int *fds, size_t nfds, struct verr *e)
 {
 	const struct net_limit rx = nic_rx_limit(changed), tx = nic_tx_limit(changed);
 	const struct net_limit old_rx = nic_rx_limit(old), old_tx = nic_tx_limit(old);
+	bool limits =
+		memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0;
 	struct nic *nic = NULL;
 
 	for (size_t i = 0; i < m->nnics; i++)
@@ -83,9 +99,11 @@ int machine_change_net(struct machine *m, const struct net_config *old,
 		return verr_not_found(e, "there is no such NIC");
 	if (m->saving)
 		return verr_state(e, "a snapshot of the machine is being made");
-	if ((memcmp(&rx, &old_rx, sizeof(rx)) != 0 || memcmp(&tx, &old_tx, sizeof(tx)) != 0) &&
-	    net_change_limits(nic->net, &rx, &tx, e) < 0)
+	if ((limits && net_check_limits(nic->net, &rx, &tx, e) < 0) ||
+	    (nfds > 0 && exchange(nic, changed, fds, nfds, e) < 0))
 		return -1;
+	if (limits)
+		net_change_limits(nic->net, &rx, &tx);
 	net_change_link(nic->net, changed->link);
 	return 0;
 }

@@ -138,8 +138,14 @@ void machine_restore_from(struct machine *machine, const struct machine_restore 
 V_MUST_CHECK int machine_change_drive(struct machine *machine, const struct drive_config *old,
 				      const struct drive_config *changed, bool file,
 				      struct verr *e);
+
+/*
+ * `fds` (borrowed), unless there are none: of changed->tap, which takes the place of the NIC's host
+ * side; what `changed` says of the old one is taken out.
+ */
 V_MUST_CHECK int machine_change_net(struct machine *machine, const struct net_config *old,
-				    const struct net_config *changed, struct verr *e);
+				    struct net_config *changed, const int *fds, size_t nfds,
+				    struct verr *e);
 
 enum machine_state machine_state(const struct machine *machine); /* NULL: not started */
 

@@ -368,7 +368,7 @@ static int prepare_machine(struct process *p, struct verr *e)
 	if (r != 0)
 		return r;
 	if (p->api != NULL)
-		api_confine(p->api, p->sandbox);
+		api_confine(p->api, &p->config, p->sandbox);
 	r = build_machine(p, e);
 	/* Who asked for the start hears it, too, before the process ends. */
 	if (r < 0 && p->api != NULL)

@@ -32,6 +32,14 @@
 
 struct net_backend;
 
+struct net_exchange {
+	const char *name;
+	const int *fds;
+	size_t count;
+	uint64_t features;
+	uint16_t pairs;
+};
+
 struct net_backend_class {
 	const char *name; /* as --net-backend has it */
 
@@ -69,6 +77,14 @@ struct net_backend_class {
 	 * makes no difference. Before any queue runs.
 	 */
 	void (*restored)(struct net_backend *b);
+
+	/*
+	 * Take other descriptors (borrowed), one a pair, in place of those that it has, under the
+	 * numbers of these: they are of the interface `name`, and of this backend's kind. They use
+	 * `features`, a subset of its own, and their first `pairs` carry frames. A fault changes
+	 * nothing. NULL: there is nothing to exchange. No queue runs.
+	 */
+	int (*exchange)(struct net_backend *b, const struct net_exchange *x, struct verr *e);
 
 	void (*free)(struct net_backend *b);
 };

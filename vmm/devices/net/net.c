@@ -120,16 +120,44 @@ static bool is_unlimited(const struct net_limit *l)
 	return l->bytes.rate == 0 && l->packets.rate == 0;
 }
 
-int net_change_limits(struct net *n, const struct net_limit *rx, const struct net_limit *tx,
-		      struct verr *e)
+int net_check_limits(const struct net *n, const struct net_limit *rx, const struct net_limit *tx,
+		     struct verr *e)
 {
 	if (n->vhost != NULL && (!is_unlimited(rx) || !is_unlimited(tx)))
 		return verr_invalid(e, "vhost-net knows no rates");
+	return 0;
+}
+
+void net_change_limits(struct net *n, const struct net_limit *rx, const struct net_limit *tx)
+{
 	gate_change(&n->rx_gate, rx);
 	gate_change(&n->tx_gate, tx);
 	for (uint16_t i = 0; i < n->dev.nqueues; i++)
 		vqueue_kick(&n->dev.queues[i]);
-	return 0;
+}
+
+int net_exchange(struct net *n, const char *name, const int *fds, size_t count, struct verr *e)
+{
+	const struct net_backend_class *class = n->backend->class;
+	struct net_exchange x = {.name = name, .fds = fds, .count = count};
+	int r;
+
+	if (class->exchange == NULL)
+		return verr_invalid(e, "its backend is %s, which keeps what it has", class->name);
+	/* A driver that resets the device meanwhile waits. */
+	(void)pthread_mutex_lock(&n->dev.lock);
+	vdev_pause(&n->dev);
+	x.features = n->dev.features & n->backend->features;
+	x.pairs = atomic_load(&n->active_pairs);
+	r = class->exchange(n->backend, &x, e);
+	for (uint16_t i = 0; r == 0 && i < n->nrx; i++)
+		rx_exchanged(&n->rx[i]);
+	/* Where the old one has gone, the link is up again. */
+	if (r == 0 && atomic_exchange(&n->gone, false))
+		loop_wake(&n->link);
+	vdev_resume(&n->dev);
+	(void)pthread_mutex_unlock(&n->dev.lock);
+	return r;
 }
 
 void net_gone(struct net *n)

@@ -53,9 +53,20 @@ struct net *net_free(struct net *net);
 /* Plug the cable in, or pull it: no frame passes, and the driver is told. Loop's thread. */
 void net_change_link(struct net *net, bool up);
 
-/* Other limits, from now on; a fault where vhost serves, which knows none. Any thread. */
-V_MUST_CHECK int net_change_limits(struct net *net, const struct net_limit *rx,
-				   const struct net_limit *tx, struct verr *e);
+/* Can it have these limits? vhost knows none. */
+V_MUST_CHECK int net_check_limits(const struct net *net, const struct net_limit *rx,
+				  const struct net_limit *tx, struct verr *e);
+
+/* Other limits, from now on. Any thread. */
+void net_change_limits(struct net *net, const struct net_limit *rx, const struct net_limit *tx);
+
+/*
+ * Another TAP device or macvtap in place of the one that it has: the interface `name`, by its
+ * descriptors (borrowed), one a pair. No frame of the old one's comes from now on. After a fault
+ * nothing has changed. The machine's loop.
+ */
+V_MUST_CHECK int net_exchange(struct net *net, const char *name, const int *fds, size_t count,
+			      struct verr *e);
 
 /* With `mem` as guest memory: before the guest's first instruction, in the process that runs it. */
 V_MUST_CHECK int net_connect(struct net *net, const struct mem *mem, struct verr *e);

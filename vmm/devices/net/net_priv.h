@@ -40,6 +40,7 @@ struct net_rx {
 	struct vqueue *vq;
 	uint16_t pair;
 	struct loop_source readable, timer;
+	bool exchanged; /* what `readable` watched is no more: the loop has to look anew */
 
 	/* Chains taken from the driver, in their order, and their buffers. */
 	struct rx_chain held[QUEUE_SIZE_MAX]; /* a ring */
@@ -114,6 +115,7 @@ V_MUST_CHECK int rx_init(struct net_rx *rx, struct net *net, uint16_t pair, stru
 void rx_deinit(struct net_rx *rx);
 void rx_serve(struct net_rx *rx); /* lock of the queue held */
 void rx_drain(struct net_rx *rx);
+void rx_exchanged(struct net_rx *rx); /* the backend's descriptors; while the queue is paused */
 
 /* tx.c */
 V_MUST_CHECK int tx_init(struct net_tx *tx, struct net *net, uint16_t pair, struct verr *e);

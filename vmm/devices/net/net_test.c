@@ -2,74 +2,21 @@
 /* A NIC from its registers to its backend. */
 #include "vmm/devices/net/net_test.h"
 
-#define BUFFERS DRIVER_DATA            /* to receive into */
 #define FRAME (DRIVER_DATA + 0x100000) /* to send */
 #define COMMAND (DRIVER_DATA + 0x180000)
 #define ANSWER (DRIVER_DATA + 0x190000)
-#define BUFFER_LEN 1536
 
 /* --- receiving --- */
-
-/* Give `count` buffers of `len` bytes, one behind the other. */
-static void give(struct nic_test *f, unsigned count, uint32_t len)
-{
-	for (unsigned i = 0; i < count; i++) {
-		struct vring_desc d = {.addr = BUFFERS +
-					       (f->rx.next_desc % 64) * (uint64_t)BUFFER_LEN,
-				       .len = len,
-				       .flags = VRING_DESC_F_WRITE};
-
-		(void)driver_add(&f->rx, &d, 1);
-	}
-	reg_write(&f->t, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-}
-
-/* The host sends a frame of `len` bytes. */
-static void arrive(struct nic_test *f, size_t len, uint8_t first)
-{
-	uint8_t *bytes = calloc(1, NET_HEADER_LEN + len);
-
-	assert_non_null(bytes);
-	for (size_t i = 0; i < len; i++)
-		bytes[NET_HEADER_LEN + i] = (uint8_t)(first + i * 7);
-	assert_int_equal(send(f->fake.host[0], bytes, NET_HEADER_LEN + len, 0),
-			 NET_HEADER_LEN + len);
-	free(bytes);
-}
-
-/* The frame is there, in as many buffers as it needs. */
-static void expect_frame(struct nic_test *f, size_t len, uint8_t first)
-{
-	struct vring_used_elem used = {0};
-	uint16_t buffers = 0, taken = 0;
-	size_t at = 0;
-
-	do {
-		const uint8_t *bytes;
-		uint32_t i = 0;
-
-		assert_true(nic_take(f, &f->rx, &used));
-		assert_true(used.len <= BUFFER_LEN);
-		bytes = driver_at(&f->rx, BUFFERS + used.id * (uint64_t)BUFFER_LEN, used.len);
-		if (taken++ == 0) {
-			buffers = le16(bytes + offsetof(struct virtio_net_hdr_v1, num_buffers));
-			i = NET_HEADER_LEN;
-		}
-		for (; i < used.len; i++, at++)
-			assert_int_equal(bytes[i], (uint8_t)(first + at * 7));
-	} while (taken < buffers);
-	assert_int_equal(at, len);
-}
 
 static void test_receive(void **state)
 {
 	struct nic_test *f = *state;
 
-	give(f, 60, BUFFER_LEN);
+	nic_give(f, 60, BUFFER_LEN);
 	for (unsigned i = 0; i < 20; i++)
-		arrive(f, 60 + i, (uint8_t)i);
+		nic_arrive(f, 60 + i, (uint8_t)i);
 	for (unsigned i = 0; i < 20; i++)
-		expect_frame(f, 60 + i, (uint8_t)i);
+		nic_expect_frame(f, 60 + i, (uint8_t)i);
 	assert_int_equal(nic_count(f, "rx_packets"), 20);
 	assert_int_equal(nic_count(f, "rx_bytes"), 20 * 60 + 190);
 	assert_int_equal(nic_count(f, "rx_dropped"), 0);
@@ -81,12 +28,12 @@ static void test_receive_in_many_buffers(void **state)
 	struct nic_test *f = *state;
 
 	for (unsigned i = 0; i < 10; i++) {
-		give(f, 50, BUFFER_LEN);
-		arrive(f, 65000, 1);
-		expect_frame(f, 65000, 1);
-		give(f, 1, BUFFER_LEN);
-		arrive(f, BUFFER_LEN - NET_HEADER_LEN, 2);
-		expect_frame(f, BUFFER_LEN - NET_HEADER_LEN, 2);
+		nic_give(f, 50, BUFFER_LEN);
+		nic_arrive(f, 65000, 1);
+		nic_expect_frame(f, 65000, 1);
+		nic_give(f, 1, BUFFER_LEN);
+		nic_arrive(f, BUFFER_LEN - NET_HEADER_LEN, 2);
+		nic_expect_frame(f, BUFFER_LEN - NET_HEADER_LEN, 2);
 		nic_start(f, 0);
 	}
 	assert_int_equal(nic_count(f, "rx_dropped"), 0);
@@ -97,18 +44,18 @@ static void test_buffers_come_late(void **state)
 {
 	struct nic_test *f = *state;
 
-	arrive(f, 5000, 3);
-	arrive(f, 100, 4);
+	nic_arrive(f, 5000, 3);
+	nic_arrive(f, 100, 4);
 	nic_run(f, 2000);
 	assert_int_equal(nic_count(f, "rx_packets"), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(nic_count(f, "rx_packets"), 0);
-		give(f, 1, BUFFER_LEN);
+		nic_give(f, 1, BUFFER_LEN);
 		nic_run(f, 2000);
 	}
-	expect_frame(f, 5000, 3);
-	give(f, 1, BUFFER_LEN);
-	expect_frame(f, 100, 4);
+	nic_expect_frame(f, 5000, 3);
+	nic_give(f, 1, BUFFER_LEN);
+	nic_expect_frame(f, 100, 4);
 	assert_int_equal(nic_count(f, "rx_dropped"), 0);
 }
 
@@ -117,10 +64,10 @@ static void test_a_frame_for_no_queue(void **state)
 {
 	struct nic_test *f = *state;
 
-	give(f, 64, 100);
-	arrive(f, 6400, 5);
-	arrive(f, 80, 6);
-	expect_frame(f, 80, 6);
+	nic_give(f, 64, 100);
+	nic_arrive(f, 6400, 5);
+	nic_arrive(f, 80, 6);
+	nic_expect_frame(f, 80, 6);
 	assert_int_equal(nic_count(f, "rx_dropped"), 1);
 }
 
@@ -129,12 +76,12 @@ static void test_without_merged_buffers(void **state)
 	struct nic_test *f = *state;
 
 	nic_start(f, 1ULL << VIRTIO_NET_F_MRG_RXBUF);
-	give(f, 10, BUFFER_LEN);
-	arrive(f, 1514, 1);
-	arrive(f, BUFFER_LEN - NET_HEADER_LEN + 1, 2);
-	arrive(f, BUFFER_LEN - NET_HEADER_LEN, 3);
-	expect_frame(f, 1514, 1);
-	expect_frame(f, BUFFER_LEN - NET_HEADER_LEN, 3);
+	nic_give(f, 10, BUFFER_LEN);
+	nic_arrive(f, 1514, 1);
+	nic_arrive(f, BUFFER_LEN - NET_HEADER_LEN + 1, 2);
+	nic_arrive(f, BUFFER_LEN - NET_HEADER_LEN, 3);
+	nic_expect_frame(f, 1514, 1);
+	nic_expect_frame(f, BUFFER_LEN - NET_HEADER_LEN, 3);
 	assert_int_equal(nic_count(f, "rx_dropped"), 1);
 }
 
@@ -154,7 +101,7 @@ static void test_buffers_in_crumbs(void **state)
 	for (unsigned i = 0; i < 40; i++)
 		driver_offer(&f->rx, 0);
 	reg_write(&f->t, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-	arrive(f, 50, 9);
+	nic_arrive(f, 50, 9);
 	assert_true(nic_take(f, &f->rx, &used));
 	assert_int_equal(used.len, 62);
 	bytes = driver_at(&f->rx, BUFFERS, 62);
@@ -162,11 +109,11 @@ static void test_buffers_in_crumbs(void **state)
 	for (size_t i = 0; i < 50; i++)
 		assert_int_equal(bytes[12 + i], (uint8_t)(9 + i * 7));
 	for (unsigned i = 0; i < 30; i++) {
-		arrive(f, 50, 9);
+		nic_arrive(f, 50, 9);
 		assert_true(nic_take(f, &f->rx, &used));
 	}
-	arrive(f, (size_t)62 * 9, 9); /* in more parts than are held */
-	arrive(f, 50, 9);
+	nic_arrive(f, (size_t)62 * 9, 9); /* in more parts than are held */
+	nic_arrive(f, 50, 9);
 	assert_true(nic_take(f, &f->rx, &used));
 	assert_int_equal(nic_count(f, "rx_dropped"), 1);
 }
@@ -178,7 +125,7 @@ static void test_flood(void **state)
 	struct vring_used_elem used = {0};
 	unsigned got = 0;
 
-	give(f, 64, BUFFER_LEN);
+	nic_give(f, 64, BUFFER_LEN);
 	for (unsigned i = 0; i < 3000; i++) {
 		uint8_t frame[NET_HEADER_LEN + 60] = {0};
 
@@ -193,7 +140,7 @@ static void test_flood(void **state)
 		reg_write(&f->t, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 	}
 	assert_true(got > 1000);
-	arrive(f, 99, 1);
+	nic_arrive(f, 99, 1);
 	nic_run(f, 2000);
 	assert_false(nic_needs_reset(f));
 }
@@ -215,9 +162,9 @@ static void test_bad_receive_buffers(void **state)
 		assert_true(nic_needs_reset(f));
 	}
 	nic_start(f, 0);
-	give(f, 50, BUFFER_LEN);
-	arrive(f, 60, 1);
-	expect_frame(f, 60, 1);
+	nic_give(f, 50, BUFFER_LEN);
+	nic_arrive(f, 60, 1);
+	nic_expect_frame(f, 60, 1);
 }
 
 /* After a reset with buffers held and a frame half delivered, nothing is written to them. */
@@ -226,18 +173,18 @@ static void test_reset_with_buffers_held(void **state)
 	struct nic_test *f = *state;
 
 	for (unsigned i = 0; i < 100; i++) {
-		give(f, 2, BUFFER_LEN);
-		arrive(f, 4000, 1);
+		nic_give(f, 2, BUFFER_LEN);
+		nic_arrive(f, 4000, 1);
 		nic_run(f, 200);
 		reg_write(&f->t, VIRTIO_MMIO_STATUS, 0);
 		memset(driver_at(&f->rx, BUFFERS, 3ULL * BUFFER_LEN), 0x22, 3ULL * BUFFER_LEN);
-		arrive(f, 60, 7);
+		nic_arrive(f, 60, 7);
 		nic_run(f, 200);
 		for (size_t k = 0; k < 3ULL * BUFFER_LEN; k++)
 			assert_int_equal(*(uint8_t *)driver_at(&f->rx, BUFFERS + k, 1), 0x22);
 		nic_start(f, 0);
-		give(f, 50, BUFFER_LEN);
-		expect_frame(f, 60, 7);
+		nic_give(f, 50, BUFFER_LEN);
+		nic_expect_frame(f, 60, 7);
 	}
 }
 
@@ -370,11 +317,11 @@ static void test_rate_limits(void **state)
 	nic_open(f, (struct net_options){.rx = {.packets = {.rate = 200, .burst = 5}},
 					 .tx = {.bytes = {.rate = 20000, .burst = 100}}});
 	nic_start(f, 0);
-	give(f, 60, BUFFER_LEN);
+	nic_give(f, 60, BUFFER_LEN);
 	for (uint8_t i = 0; i < 12; i++)
-		arrive(f, 60, i);
+		nic_arrive(f, 60, i);
 	for (uint8_t i = 0; i < 12; i++)
-		expect_frame(f, 60, i);
+		nic_expect_frame(f, 60, i);
 	for (unsigned i = 0; i < 12; i++)
 		(void)transmit(f, &h, 100);
 	for (unsigned i = 0; i < 12; i++)
@@ -511,7 +458,7 @@ static void test_link_goes_down(void **state)
 	uint32_t generation = reg_read(&f->t, VIRTIO_MMIO_CONFIG_GENERATION);
 	struct vring_used_elem used = {0};
 
-	give(f, 60, BUFFER_LEN);
+	nic_give(f, 60, BUFFER_LEN);
 	fd_close(&f->fake.host[0]);
 	nic_run(f, 5000);
 	assert_int_equal(reg_read(&f->t, VIRTIO_MMIO_CONFIG + 4) >> 16, 0);

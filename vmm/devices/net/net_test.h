@@ -6,6 +6,7 @@
 #ifndef VOLT_VMM_DEVICES_NET_NET_TEST_H
 #define VOLT_VMM_DEVICES_NET_NET_TEST_H
 
+#include <fcntl.h>
 #include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -62,6 +63,20 @@ static inline int fake_set_pairs(struct net_backend *b, uint16_t pairs, struct v
 	return 0;
 }
 
+/* The host's ends stay what they are: of the new ones the caller has the others. */
+static inline int fake_exchange(struct net_backend *b, const struct net_exchange *x, struct verr *e)
+{
+	struct fake *f = (struct fake *)b;
+
+	if (x->count != PAIRS)
+		return verr_invalid(e, "expected %d", PAIRS);
+	for (int i = 0; i < PAIRS; i++)
+		assert_true(dup3(x->fds[i], b->fds[i], O_CLOEXEC) >= 0);
+	f->set = x->features;
+	f->pairs = x->pairs;
+	return 0;
+}
+
 static inline void fake_free(struct net_backend *b)
 {
 	struct fake *f = (struct fake *)b;
@@ -79,6 +94,7 @@ static const struct net_backend_class fake_class = {
 	.send = fake_send,
 	.set_features = fake_set_features,
 	.set_pairs = fake_set_pairs,
+	.exchange = fake_exchange,
 	.free = fake_free,
 };
 
@@ -213,6 +229,62 @@ static inline bool nic_needs_reset(struct nic_test *f)
 {
 	nic_run(f, 1000);
 	return reg_read(&f->t, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* --- receiving --- */
+
+#define BUFFERS DRIVER_DATA /* to receive into */
+#define BUFFER_LEN 1536
+
+/* Give `count` buffers of `len` bytes, one behind the other. */
+static inline void nic_give(struct nic_test *f, unsigned count, uint32_t len)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct vring_desc d = {.addr = BUFFERS +
+					       (f->rx.next_desc % 64) * (uint64_t)BUFFER_LEN,
+				       .len = len,
+				       .flags = VRING_DESC_F_WRITE};
+
+		(void)driver_add(&f->rx, &d, 1);
+	}
+	reg_write(&f->t, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+}
+
+/* The host sends a frame of `len` bytes. */
+static inline void nic_arrive(struct nic_test *f, size_t len, uint8_t first)
+{
+	uint8_t *bytes = calloc(1, NET_HEADER_LEN + len);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[NET_HEADER_LEN + i] = (uint8_t)(first + i * 7);
+	assert_int_equal(send(f->fake.host[0], bytes, NET_HEADER_LEN + len, 0),
+			 NET_HEADER_LEN + len);
+	free(bytes);
+}
+
+/* The frame is there, in as many buffers as it needs. */
+static inline void nic_expect_frame(struct nic_test *f, size_t len, uint8_t first)
+{
+	struct vring_used_elem used = {0};
+	uint16_t buffers = 0, taken = 0;
+	size_t at = 0;
+
+	do {
+		const uint8_t *bytes;
+		uint32_t i = 0;
+
+		assert_true(nic_take(f, &f->rx, &used));
+		assert_true(used.len <= BUFFER_LEN);
+		bytes = driver_at(&f->rx, BUFFERS + used.id * (uint64_t)BUFFER_LEN, used.len);
+		if (taken++ == 0) {
+			buffers = le16(bytes + offsetof(struct virtio_net_hdr_v1, num_buffers));
+			i = NET_HEADER_LEN;
+		}
+		for (; i < used.len; i++, at++)
+			assert_int_equal(bytes[i], (uint8_t)(first + at * 7));
+	} while (taken < buffers);
+	assert_int_equal(at, len);
 }
 
 #endif

@@ -214,6 +214,11 @@ void rx_serve(struct net_rx *rx)
 	unsigned moved = 0;
 	bool more = net_is_up(rx->net) && rx->pair < atomic_load(&rx->net->active_pairs);
 
+	if (rx->exchanged) {
+		loop_disable(&rx->readable);
+		loop_enable(&rx->readable);
+		rx->exchanged = false;
+	}
 	queue_disarm(&rx->vq->ring);
 	while (more && moved++ < NET_TURN)
 		more = receive_one(rx);
@@ -238,6 +243,15 @@ void rx_drain(struct net_rx *rx)
 {
 	rx->first = rx->nheld = rx->first_iov = rx->niov = 0;
 	rx->room = rx->frame = 0;
+}
+
+/* A frame that waits for room is the old network's. A queue that goes on, or starts, is kicked. */
+void rx_exchanged(struct net_rx *rx)
+{
+	(void)pthread_mutex_lock(&rx->vq->lock);
+	rx->frame = 0;
+	rx->exchanged = true;
+	(void)pthread_mutex_unlock(&rx->vq->lock);
 }
 
 int rx_init(struct net_rx *rx, struct net *net, uint16_t pair, struct verr *e)

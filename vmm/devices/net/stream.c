@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/own.h"
+#include "base/passed.h"
 #include "vmm/devices/net/frame.h"
 #include "vmm/devices/net/stale.h"
 #include "vmm/virtio/queue.h"
@@ -59,13 +60,15 @@ static int end(struct stream *s, int error)
 /* Read once what there is; -1 with errno. */
 static int fill(struct stream *s)
 {
+	struct passed none = {.count = 0};
 	ssize_t n;
 
 	if (s->first > 0) {
 		memmove(s->in, s->in + s->first, s->used);
 		s->first = 0;
 	}
-	n = recv(s->backend.fds[0], s->in + s->used, sizeof(s->in) - s->used, MSG_DONTWAIT);
+	n = passed_receive(&none, 0, s->backend.fds[0], s->in + s->used, sizeof(s->in) - s->used,
+			   MSG_DONTWAIT);
 	if (n > 0) {
 		s->used += (size_t)n;
 		return 0;

@@ -127,7 +127,8 @@ static bool is_there(struct net_backend *b)
 	do
 		n = read(b->changes, bytes, sizeof(bytes));
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
-	return link_exists(t->link, t->index);
+	/* Of what has taken the first one's place nothing is known. */
+	return t->index == 0 || link_exists(t->link, t->index);
 }
 
 static void tap_free(struct net_backend *b)
@@ -147,7 +148,7 @@ static void tap_free(struct net_backend *b)
 	{                                                                                   \
 		.name = text, .receive = receive, .send = send_frame,                       \
 		.set_features = set_features, .set_pairs = set_pairs, .is_there = is_there, \
-		.free = tap_free                                                            \
+		.exchange = tap_exchange, .free = tap_free                                  \
 	}
 
 static const struct net_backend_class classes[] = {
@@ -201,42 +202,43 @@ bool tap_fd_is_macvtap(int fd)
 	       st.st_rdev != makedev(TUN_MAJOR, TUN_MINOR);
 }
 
-static int check_given(const struct tap *t, int fd, const struct ifreq *r, struct verr *e)
+/* `number` is what its owner calls it. The first one gives the name. */
+static int check_given(struct tap *t, int fd, int number, struct verr *e)
 {
 	const short needed = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	struct ifreq r = {0};
 
+	if (ioctl(fd, TUNGETIFF, &r) < 0)
+		return verr_invalid(e, "descriptor %d is not that of a %s", number, kind_name(t));
 	if (tap_fd_is_macvtap(fd) != (t->kind == TAP_OF_MACVTAP))
-		return verr_invalid(e, "descriptor %d is one of the %s %s; expected %s", fd,
-				    t->kind == TAP_OF_MACVTAP ? "TAP" : "macvtap", r->ifr_name,
+		return verr_invalid(e, "descriptor %d is one of the %s %s; expected %s", number,
+				    t->kind == TAP_OF_MACVTAP ? "TAP" : "macvtap", r.ifr_name,
 				    t->kind == TAP_OF_MACVTAP
 					    ? "that of a macvtap, or backend=virtio-net"
 					    : "that of a TAP, or backend=macvtap");
-	if ((r->ifr_flags & needed) != needed)
+	if ((r.ifr_flags & needed) != needed)
 		return verr_invalid(e,
 				    "descriptor %d is one of %s without what is needed; expected "
 				    "TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR",
-				    fd, r->ifr_name);
-	if (t->name[0] != '\0' && strcmp(t->name, r->ifr_name) != 0)
+				    number, r.ifr_name);
+	if (t->name[0] != '\0' && strcmp(t->name, r.ifr_name) != 0)
 		return verr_invalid(e,
 				    "descriptor %d is one of %s, others of %s; expected one %s's",
-				    fd, r->ifr_name, t->name, kind_name(t));
+				    number, r.ifr_name, t->name, kind_name(t));
+	memcpy(t->name, r.ifr_name, sizeof(t->name));
 	return 0;
 }
 
 static int take_given(struct tap *t, int fd, int *out, struct verr *e)
 {
-	struct ifreq r = {0};
 	int flags = fcntl(fd, F_GETFL), inherited = fcntl(fd, F_GETFD);
 
 	/* What this process has opened itself by now does not count. */
 	if (flags < 0 || inherited < 0 || inherited & FD_CLOEXEC)
 		return verr_invalid(e, "descriptor %d was not open; expected that of a %s", fd,
 				    kind_name(t));
-	if (ioctl(fd, TUNGETIFF, &r) < 0)
-		return verr_invalid(e, "descriptor %d is not that of a %s", fd, kind_name(t));
-	if (check_given(t, fd, &r, e) < 0)
+	if (check_given(t, fd, fd, e) < 0)
 		return -1;
-	memcpy(t->name, r.ifr_name, sizeof(t->name));
 	/* A copy, and the number is free: nobody can use it twice. */
 	*out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (*out < 0)
@@ -282,4 +284,67 @@ bool tap_is_here(const struct tap *t, int link)
 	return ioctl(t->backend.fds[0], SIOCGIFHWADDR, &theirs) == 0 &&
 	       link_get_mac(link, t->name, mac) &&
 	       memcmp(mac, theirs.ifr_hwaddr.sa_data, sizeof(mac)) == 0;
+}
+
+/* --- others in the place of those that there are --- */
+
+static int check_others(struct tap *t, const struct net_exchange *x, struct verr *e)
+{
+	if (x->count != t->backend.pairs)
+		return verr_invalid(e,
+				    "%zu descriptors came, and it has %u pairs of queues; expected "
+				    "one for each: queues=%u",
+				    x->count, t->backend.pairs, t->backend.pairs);
+	for (size_t i = 0; i < x->count; i++) {
+		int flags = fcntl(x->fds[i], F_GETFL);
+
+		if (check_given(t, x->fds[i], (int)i + 1, e) < 0)
+			return -1;
+		if (fcntl(x->fds[i], F_SETFL, flags | O_NONBLOCK) < 0)
+			return verr_os(e, "make a descriptor of %s non-blocking", t->name);
+		t->backend.fds[i] = x->fds[i];
+	}
+	if (strcmp(t->name, x->name) != 0)
+		return verr_invalid(e, "the descriptors are of %s; expected %s's", t->name,
+				    x->name);
+	return 0;
+}
+
+static int check_mac(const struct tap *t, struct verr *e)
+{
+	const uint8_t *mac = t->backend.mac;
+	struct ifreq is = {0};
+
+	if (!t->backend.mac_is_fixed || (ioctl(t->backend.fds[0], SIOCGIFHWADDR, &is) == 0 &&
+					 memcmp(is.ifr_hwaddr.sa_data, mac, TAP_MAC_LEN) == 0))
+		return 0;
+	return verr_invalid(e,
+			    "%s has not the guest's address; run as root: ip link set %s address "
+			    "%02x:%02x:%02x:%02x:%02x:%02x",
+			    t->name, t->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+int tap_exchange(struct net_backend *b, const struct net_exchange *x, struct verr *e)
+{
+	struct tap *t = tap_of(b), other = *t;
+
+	other.name[0] = '\0';
+	other.attached = b->pairs;
+	if (check_others(&other, x, e) < 0 || check_mac(&other, e) < 0 || tap_finish(&other, e) < 0)
+		return -1;
+	if (b->features & ~other.backend.features)
+		return verr_invalid(e, "%s can do less about checksums and segments than %s",
+				    other.name, t->name);
+	if (set_features(&other.backend, x->features, e) < 0 ||
+	    set_pairs(&other.backend, x->pairs, e) < 0)
+		return -1;
+	/* Over what is open this cannot fail half-way. */
+	for (uint16_t i = 0; i < b->pairs; i++)
+		if (dup3(x->fds[i], b->fds[i], O_CLOEXEC) < 0)
+			return verr_os(e, "exchange descriptors of %s", t->name);
+	memcpy(t->name, other.name, sizeof(t->name));
+	t->attached = other.attached;
+	t->index = 0;
+	t->keeper = keeper_free(t->keeper);
+	return 0;
 }

@@ -32,6 +32,9 @@ struct tap *tap_alloc(enum tap_kind kind, uint16_t pairs);
 /* Take the descriptors "N" or "N:N", one a pair, with the name of what they are of. */
 V_MUST_CHECK int tap_take_given(struct tap *t, const char *fds, struct verr *e);
 
+/* As struct net_backend_class has it; what was made for this process goes. */
+V_MUST_CHECK int tap_exchange(struct net_backend *b, const struct net_exchange *x, struct verr *e);
+
 /* Is a descriptor of a TAP or macvtap the latter? */
 bool tap_fd_is_macvtap(int fd);
 

@@ -241,6 +241,63 @@ static void test_given_descriptors(void **state)
 	}
 }
 
+static int exchange(struct net_backend *b, const char *name, const int *fds, size_t count,
+		    struct verr *e)
+{
+	const struct net_exchange x = {.name = name,
+				       .fds = fds,
+				       .count = count,
+				       .features = b->features & 1ULL << VIRTIO_NET_F_GUEST_CSUM,
+				       .pairs = 1};
+
+	*e = (struct verr)VERR_INIT;
+	return b->class->exchange(b, &x, e);
+}
+
+static void test_exchange(void **state)
+{
+	const short good = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, several = good | IFF_MULTI_QUEUE;
+	struct net_backend *b = open_tap((struct tap_options){.name = "vt0", .pairs = 2});
+	int null = open("/dev/null", O_RDWR), had = b->fds[0];
+	int two[] = {open_raw("vt1", several), open_raw("vt1", several)};
+	int mixed[] = {two[0], open_raw("vt2", several)};
+	int plain[] = {two[0], open_raw("vt3", IFF_TAP | IFF_NO_PI)};
+	const int none[] = {two[0], null};
+	struct verr e;
+
+	(void)state;
+	assert_fault(exchange(b, "vt1", two, 1, &e), &e, VERR_INVALID, "1 descriptors came");
+	assert_fault(exchange(b, "vt1", none, 2, &e), &e, VERR_INVALID,
+		     "descriptor 2 is not that of a TAP");
+	assert_fault(exchange(b, "vt1", mixed, 2, &e), &e, VERR_INVALID,
+		     "descriptor 2 is one of vt2, others of vt1");
+	assert_fault(exchange(b, "vt1", plain, 2, &e), &e, VERR_INVALID,
+		     "descriptor 2 is one of vt3 without what is needed");
+	assert_fault(exchange(b, "vt2", two, 2, &e), &e, VERR_INVALID,
+		     "the descriptors are of vt1; expected vt2's");
+	b->features |= 1ULL << 63;
+	assert_fault(exchange(b, "vt1", two, 2, &e), &e, VERR_INVALID, "vt1 can do less");
+	b->features &= ~(1ULL << 63);
+	assert_string_equal(tap_name(b), "vt0");
+	assert_true(exists("vt0"));
+	assert_ok(exchange(b, "vt1", two, 2, &e), &e);
+	assert_string_equal(tap_name(b), "vt1");
+	assert_int_equal(b->fds[0], had);
+	assert_true(fcntl(had, F_GETFL) & O_NONBLOCK && fcntl(had, F_GETFD) & FD_CLOEXEC);
+	assert_false(exists("vt0"));
+	/* As the first one was: one of its pairs carries frames, and the other can again. */
+	assert_ok(b->class->set_pairs(b, 2, &e), &e);
+	assert_ok(b->class->set_pairs(b, 1, &e), &e);
+	fd_close(&two[0]);
+	fd_close(&two[1]);
+	assert_true(exists("vt1"));
+	(void)net_backend_free(b);
+	assert_false(exists("vt1"));
+	fd_close(&mixed[1]);
+	fd_close(&plain[1]);
+	fd_close(&null);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_offloads),      cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_bridge),        cmocka_unit_test(test_watched),
 		cmocka_unit_test(test_names),         cmocka_unit_test(test_given_descriptors),
+		cmocka_unit_test(test_exchange),
 	};
 	int flags = geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET;
 
