@@ -3,6 +3,7 @@
 """Descriptors of what is in a network namespace, for a test that is not in it; as a program it opens them there.
 
   nsfd.py SOCKET tap NAME QUEUES FLAGS   a TAP device's, with these flags beside those that a machine needs
+  nsfd.py SOCKET macvtap NAME            a macvtap's that is there
   nsfd.py SOCKET packet NAME             one that sends and receives an interface's frames
 """
 import fcntl
@@ -30,6 +31,12 @@ def tap(name, queues, flags):
     return fds
 
 
+def macvtap(name):
+    fd = os.open(f"/dev/tap{socket.if_nametoindex(name)}", os.O_RDWR)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", b"", NEEDED))
+    return [fd]
+
+
 def packet(name):
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
     sock.bind((name, ETHERTYPE))
@@ -49,6 +56,10 @@ def open_tap(network, name, queues=1, flags=NEEDED):
     return ask(network, "tap", name, queues, flags)
 
 
+def open_macvtap(network, name):
+    return ask(network, "macvtap", name)
+
+
 def open_packet(network, name):
     """A socket."""
     sock = socket.socket(fileno=ask(network, "packet", name)[0])
@@ -58,4 +69,4 @@ def open_packet(network, name):
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as out:
-        socket.send_fds(out, [b"."], {"tap": tap, "packet": packet}[sys.argv[2]](*sys.argv[3:]))
+        socket.send_fds(out, [b"."], {"tap": tap, "macvtap": macvtap, "packet": packet}[sys.argv[2]](*sys.argv[3:]))

@@ -4,11 +4,16 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+
+import pytest
 
 import volt
+import worlds
 
 PROGRAM = volt.BUILD / "bin/volt"
 
@@ -28,6 +33,20 @@ def alive(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def wait_for_end(*pids):
+    volt.wait_until(lambda: not any(alive(pid) for pid in pids), f"the end of {pids}")
+
+
+@pytest.fixture
+def others_folder(monkeypatch):
+    """The current one is another user's."""
+    folder = tempfile.mkdtemp()
+    os.chown(folder, worlds.NOBODY, worlds.NOBODY)
+    monkeypatch.chdir(folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 class Connection:
@@ -72,7 +91,7 @@ class Connection:
 
     def fault(self, request):
         answer = self.ask(request)
-        assert list(answer) == ["fault_message"], answer
+        assert list(answer)[0] == "fault_message", answer
         return answer["fault_message"]
 
 

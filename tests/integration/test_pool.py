@@ -21,7 +21,7 @@ import volt
 import worlds
 from api import Client
 from netns import network  # noqa: F401 (fixture)
-from pool import Connection, Pool, alive, verb
+from pool import Connection, Pool, alive, others_folder, verb, wait_for_end  # noqa: F401 (fixture)
 
 
 @pytest.fixture
@@ -29,10 +29,6 @@ def two(here):
     with Pool() as made:
         made.wait_for()
         yield made
-
-
-def wait_for_end(*pids):
-    volt.wait_until(lambda: not any(alive(pid) for pid in pids), f"the end of {pids}")
 
 
 # --- from start to end ---
@@ -95,15 +91,10 @@ def test_life_of_a_pool_without_a_snapshot(here):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user cannot become another")
-def test_life_of_an_ordinary_users_pool(monkeypatch):
-    folder = tempfile.mkdtemp()
-    monkeypatch.chdir(folder)
-    try:
-        save()
-        subprocess.run(["chown", "-R", f"{worlds.NOBODY}:{worlds.NOBODY}", folder], check=True)
-        life(worlds.USER, RESTORED, ())
-    finally:
-        shutil.rmtree(folder)
+def test_life_of_an_ordinary_users_pool(others_folder):  # noqa: F811
+    save()
+    subprocess.run(["chown", "-R", f"{worlds.NOBODY}:{worlds.NOBODY}", others_folder], check=True)
+    life(worlds.USER, RESTORED, ())
 
 
 def test_machines_go_on_from_where_they_were_saved(here):
@@ -374,11 +365,11 @@ def test_nics_of_a_claim(network, here):
         assert {"pool0", "pool1"} <= network.interfaces()
         before = made.pids()
         done = verb("claim", "--socket", "p", "--net", "id=other,link=off")
-        assert done.returncode == 1 and "net other: there is none" in done.stderr
+        assert done.returncode == 2 and "net other: there is none" in done.stderr
         assert made.pids() == before
         # Half of it is done, so the machine is no longer as the others.
         done = verb("claim", "--socket", "p", "--net", "id=net0,link=off", "--net", "id=other,link=off")
-        assert done.returncode == 1 and "net other: there is none" in done.stderr
+        assert done.returncode == 2 and "net other: there is none" in done.stderr
         made.wait_for()
         assert len(made.pids() & before) == 1
         machine = made.claim("--net", "id=net0,link=off,rx-rate=1M,tx-packets=10")

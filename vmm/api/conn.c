@@ -152,16 +152,34 @@ static void finish(struct conn *c, struct reply *reply)
 		conn_flush(c);
 }
 
+/* How many descriptors a request may bring. */
+static size_t most_now(const struct api *api)
+{
+	return api->machine == NULL ? 0 : most_descriptors(api->personality, api->config);
+}
+
+static void refuse_descriptors(const struct api *api, struct reply *reply)
+{
+	size_t most = most_now(api);
+
+	if (most == 0)
+		reply_fault(reply, 400,
+			    "descriptors came with it: only PATCH /v1/vm/nets/ID of a machine that "
+			    "has started takes any, where a NIC is on a TAP device or macvtap");
+	else
+		reply_fault(reply, 400,
+			    "more descriptors came than there is room for: at most %zu, one for "
+			    "each pair of queues (queues=%zu), in one message, and from one "
+			    "connection at a time",
+			    most, most);
+}
+
 static void answer(struct conn *c)
 {
 	struct reply reply = {.status = 500};
 
 	if (c->http.passed.cut)
-		reply_fault(&reply, 400,
-			    "descriptors came that there is no room for: only PATCH "
-			    "/v1/vm/nets/ID of a machine that has started takes any, one for each "
-			    "of the NIC's pairs of queues, all in one message, from one "
-			    "connection at a time");
+		refuse_descriptors(c->api, &reply);
 	else
 		c->api->personality->route(c->api, &c->http, &reply);
 	c->waiting = reply.later;
@@ -212,17 +230,13 @@ static void after(struct conn *c)
 		loop_enable(&c->readable);
 }
 
-/* How many descriptors may come now: there is room for one request's. */
-static size_t room(const struct conn *c)
+/* While no other request has brought some. */
+static size_t room_for_descriptors(const struct conn *c)
 {
-	const struct api *api = c->api;
-
-	if (api->machine == NULL || c->subscribed || c->draining)
-		return 0;
 	for (size_t i = 0; i < API_CONNECTIONS; i++)
-		if (api->conns[i].http.passed.count > 0)
+		if (c->api->conns[i].http.passed.count > 0)
 			return 0;
-	return most_descriptors(api->personality, api->config);
+	return c->subscribed || c->draining ? 0 : most_now(c->api);
 }
 
 static void on_readable(void *arg)
@@ -232,7 +246,7 @@ static void on_readable(void *arg)
 
 	if (c->in_at == c->in_len || c->subscribed || c->draining)
 		c->in_at = c->in_len = 0;
-	n = passed_receive(&c->http.passed, room(c), c->fd, c->in + c->in_len,
+	n = passed_receive(&c->http.passed, room_for_descriptors(c), c->fd, c->in + c->in_len,
 			   sizeof(c->in) - c->in_len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

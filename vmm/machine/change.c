@@ -70,6 +70,7 @@ int machine_change_drive(struct machine *m, const struct drive_config *old,
 	return 0;
 }
 
+/* What says how the old host's side came to be is taken out: a restore would follow it. */
 static int exchange(struct nic *nic, struct net_config *changed, const int *fds, size_t nfds,
 		    struct verr *e)
 {

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "base/passed.h"
 #include "vmm/config/config.h"
+#include "vmm/devices/net/tap.h"
 #include "volt/pool/client.h"
 #include "volt/pool/pool.h"
 
@@ -17,12 +19,65 @@ static const struct verb_option options[] = {
 	[O_NET] =
 		{.name = "net",
 		 .value = "KEYS",
-		 .help = "as id=net0,link=on,rx-rate=10M: what is live of a NIC; may be repeated"},
+		 .help = "as id=net0,tap=web7,rx-rate=10M: what is live of a NIC; may be repeated"},
 	[O_WAIT] = {.name = "wait",
 		    .value = "SECONDS",
 		    .help = "wait so long for a machine to be ready [0]"},
 	[O_JSON] = {.name = "json", .help = "print an object"},
 };
+
+/* TAP devices and macvtaps for the machine, which are open here until it has them. */
+struct taps {
+	struct net_backend *at[PASSED_MAX];
+	size_t count;
+	int fds[PASSED_MAX]; /* all of theirs, in their order */
+	size_t nfds;
+};
+
+static void close_taps(struct taps *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		t->at[i] = net_backend_free(t->at[i]);
+	t->count = t->nfds = 0;
+}
+
+/* What only opening it needs to know. */
+static bool is_of_opening(const struct setting *s)
+{
+	return strcmp(s->key, "bridge") == 0 || strcmp(s->key, "mtu") == 0 ||
+	       strcmp(s->key, "queues") == 0;
+}
+
+/* As volt-vmm would: the machine itself can open none any more. */
+static int open_tap(struct taps *t, const struct net_config *c, struct verr *e)
+{
+	const struct tap_options o = {
+		.name = c->tap, .bridge = c->bridge, .mtu = c->mtu, .pairs = (uint16_t)c->queues};
+	bool macvtap = tap_is_of_macvtap(&o);
+	struct net_backend *b = NULL;
+
+	if (t->nfds + c->queues > PASSED_MAX)
+		return verr_invalid(e, "expected at most %d queues in one claim", PASSED_MAX);
+	if (macvtap && c->bridge != NULL)
+		return verr_invalid(e, "bridge: %s is a macvtap, which can be no port", c->tap);
+	if ((macvtap ? macvtap_new : tap_new)(&o, &b, e) < 0)
+		return -1;
+	t->at[t->count++] = b;
+	memcpy(t->fds + t->nfds, b->fds, b->pairs * sizeof(b->fds[0]));
+	t->nfds += b->pairs;
+	return 0;
+}
+
+/* With the keys of one NIC read. */
+static int add_tap(struct taps *t, json_t *net, const struct net_config *c, struct verr *e)
+{
+	if (c->tap == NULL && (c->bridge != NULL || c->mtu != 0 || c->queues != 1))
+		return verr_invalid(e, "bridge, mtu and queues are a TAP device's: expected tap=");
+	if (c->tap == NULL)
+		return 0;
+	(void)json_object_set_new(net, "fds", json_integer((json_int_t)c->queues));
+	return open_tap(t, c, e);
+}
 
 /* One "KEY=VALUE" of a NIC, as the API has it. */
 static int put_key(json_t *net, struct net_config *scratch, const char *text, size_t len,
@@ -37,7 +92,7 @@ static int put_key(json_t *net, struct net_config *scratch, const char *text, si
 	if (s == NULL || equals == NULL)
 		return verr_invalid(e, "%.*s: expected KEY=VALUE of a NIC; see volt-vmm --help",
 				    (int)len, text);
-	if (s->phase != SETTING_LIVE && strcmp(s->key, "id") != 0)
+	if (s->phase != SETTING_LIVE && strcmp(s->key, "id") != 0 && !is_of_opening(s))
 		return verr_invalid(e,
 				    "%s: cannot change once the machine has started: say it to "
 				    "volt pool start",
@@ -47,6 +102,8 @@ static int put_key(json_t *net, struct net_config *scratch, const char *text, si
 		return verr_host(e, "out of memory");
 	if (setting_set_text(scratch, s, value, e) < 0)
 		return verr_note(e, "%s", s->flag);
+	if (is_of_opening(s))
+		return 0;
 	all = object_to_json(scratch, &net_class);
 	values = all != NULL ? json_loads(all, 0, NULL) : NULL;
 	if (json_object_set(net, s->key, json_object_get(values, s->key)) < 0)
@@ -55,7 +112,7 @@ static int put_key(json_t *net, struct net_config *scratch, const char *text, si
 }
 
 /* No live key's value has a comma in it. */
-static int add_net(json_t *nets, const char *text, struct verr *e)
+static int add_net(json_t *nets, struct taps *taps, const char *text, struct verr *e)
 {
 	struct net_config scratch = {0};
 	json_t *net = json_object();
@@ -70,9 +127,11 @@ static int add_net(json_t *nets, const char *text, struct verr *e)
 		if (*at == '\0')
 			break;
 	}
-	object_deinit(&scratch, net_class.rows, net_class.count);
 	if (r == 0 && json_object_get(net, "id") == NULL)
 		r = verr_invalid(e, "expected id=NAME of the NIC");
+	if (r == 0)
+		r = add_tap(taps, net, &scratch, e);
+	object_deinit(&scratch, net_class.rows, net_class.count);
 	if (json_array_append_new(nets, net) < 0 && r == 0)
 		r = verr_host(e, "out of memory");
 	return r < 0 ? verr_note(e, "--net %s", text) : 0;
@@ -90,7 +149,8 @@ static int add_wait(json_t *claim, const char *text, struct verr *e)
 	return 0;
 }
 
-static int make_claim(const struct verb_args *args, json_t *claim, struct verr *e)
+static int make_claim(const struct verb_args *args, json_t *claim, struct taps *taps,
+		      struct verr *e)
 {
 	json_t *nets = json_array();
 	int r = 0;
@@ -98,7 +158,7 @@ static int make_claim(const struct verb_args *args, json_t *claim, struct verr *
 	(void)json_object_set_new(claim, "nets", nets);
 	for (size_t i = 0; i < args->given_count && r == 0; i++)
 		if (args->given[i].row == O_NET)
-			r = add_net(nets, args->given[i].value, e);
+			r = add_net(nets, taps, args->given[i].value, e);
 	if (args->options[O_ID] != NULL)
 		(void)json_object_set_new(claim, "id", json_string(args->options[O_ID]));
 	if (r == 0 && args->options[O_WAIT] != NULL)
@@ -126,14 +186,15 @@ static int print_machine(const json_t *machine, bool json, struct verr *e)
 static int run(const struct verb_args *args, struct verr *e)
 {
 	auto_json *claim = json_object(), *machine = NULL, *kept = NULL;
+	struct taps taps = {.count = 0};
 	auto_fd fd = -1;
 
-	if (make_claim(args, claim, e) < 0)
-		return -1;
-	fd = client_connect(args->options[O_SOCKET], e);
-	if (fd < 0)
-		return -1;
-	machine = client_ask(fd, json_pack("{s:O}", "claim", claim), "claimed", e);
+	if (make_claim(args, claim, &taps, e) == 0)
+		fd = client_connect(args->options[O_SOCKET], e);
+	if (fd >= 0)
+		machine = client_pass(fd, json_pack("{s:O}", "claim", claim), taps.fds, taps.nfds,
+				      "claimed", e);
+	close_taps(&taps);
 	if (machine == NULL || print_machine(machine, args->options[O_JSON] != NULL, e) < 0)
 		return -1;
 	kept = client_ask(fd, json_pack("{s:b}", "keep", 1), "kept", e);
@@ -149,6 +210,10 @@ const struct verb pool_claim_verb = {
 		 "comes\n"
 		 "between, it is handed out once: with any exit status but 0 it is nobody's, and "
 		 "ends.\n"
+		 "\nA NIC's tap=NAME is opened here, with the rights and in the network namespace "
+		 "of "
+		 "this\n"
+		 "command, and passed on; bridge=, mtu= and queues= are as of volt-vmm.\n"
 		 "\nExample:\n"
 		 "  read -r api pid <<< \"$(volt pool claim --socket /run/web.pool --wait 2)\"\n",
 	.run = run,

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/own.h"
+#include "base/passed.h"
 #include "volt/unix.h"
 
 int client_connect(const char *path, struct verr *e)
@@ -17,7 +18,7 @@ int client_connect(const char *path, struct verr *e)
 	return unix_connect(path, "pool", "the pool's socket", e);
 }
 
-static int send_line(int fd, json_t *request, struct verr *e)
+static int send_line(int fd, json_t *request, const int *fds, size_t count, struct verr *e)
 {
 	auto_json *owned = request;
 	auto_free char *text = owned != NULL ? json_dumps(owned, JSON_COMPACT) : NULL;
@@ -28,7 +29,8 @@ static int send_line(int fd, json_t *request, struct verr *e)
 	len = strlen(text);
 	text[len++] = '\n'; /* in the terminator's place */
 	while (at < len) {
-		ssize_t n = send(fd, text + at, len - at, MSG_NOSIGNAL);
+		ssize_t n = passed_send(fd, text + at, len - at, MSG_NOSIGNAL, fds,
+					at == 0 ? count : 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -78,14 +80,23 @@ static char *receive_line(int fd, struct verr *e)
 
 json_t *client_ask(int fd, json_t *request, const char *key, struct verr *e)
 {
-	auto_free char *line = send_line(fd, request, e) == 0 ? receive_line(fd, e) : NULL;
+	return client_pass(fd, request, NULL, 0, key, e);
+}
+
+json_t *client_pass(int fd, json_t *request, const int *fds, size_t count, const char *key,
+		    struct verr *e)
+{
+	bool sent = send_line(fd, request, fds, count, e) == 0;
+	auto_free char *line = sent ? receive_line(fd, e) : NULL;
 	auto_json *answer = line != NULL ? json_loads(line, 0, NULL) : NULL;
 	const char *fault = json_string_value(json_object_get(answer, "fault_message"));
 	json_t *value = json_object_get(answer, key);
 
 	if (line == NULL)
 		return NULL;
-	if (fault != NULL)
+	if (fault != NULL && json_is_true(json_object_get(answer, "invalid")))
+		(void)verr_invalid(e, "%s", fault);
+	else if (fault != NULL)
 		(void)verr_host(e, "%s", fault);
 	else if (value == NULL)
 		(void)verr_host(e, "the answer is no pool's: %.80s", line);

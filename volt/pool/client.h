@@ -14,4 +14,8 @@ V_MUST_CHECK int client_connect(const char *path, struct verr *e);
  */
 V_MUST_CHECK json_t *client_ask(int fd, json_t *request, const char *key, struct verr *e);
 
+/* The same, with descriptors (borrowed) beside the request. */
+V_MUST_CHECK json_t *client_pass(int fd, json_t *request, const int *fds, size_t count,
+				 const char *key, struct verr *e);
+
 #endif

@@ -29,6 +29,7 @@ void conn_close(struct conn *c)
 	serve_gone(c);
 	daemon_listen_again(c->pool);
 	request_deinit(&c->request);
+	passed_close(&c->passed);
 	free(c->in);
 	free(c->out);
 	conn_init(c, c->pool);
@@ -75,8 +76,9 @@ void conn_answer(struct conn *c, json_t *object)
 	auto_json *answer = object;
 	char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
 
-	c->busy = false;
+	c->busy = c->invalid = false;
 	request_deinit(&c->request);
+	passed_close(&c->passed);
 	if (text == NULL || asprintf(&c->out, "%s\n", text) < 0) {
 		free(text);
 		c->out = NULL;
@@ -103,7 +105,8 @@ void conn_refuse(struct conn *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	/* "%": a text that is not UTF-8 gives no string. */
-	conn_answer(c, json_pack("{s:s%}", "fault_message", text, strlen(text)));
+	conn_answer(c, json_pack("{s:s%,s:o*}", "fault_message", text, strlen(text), "invalid",
+				 c->invalid ? json_true() : NULL));
 }
 
 /* One line after the other, while the answers are taken. */
@@ -145,7 +148,8 @@ static void on_readable(void *arg)
 {
 	struct conn *c = arg;
 	bool rested = at_rest(c) && !c->busy;
-	ssize_t n = recv(c->fd, c->in + c->in_len, POOL_LINE_MAX - c->in_len, MSG_DONTWAIT);
+	ssize_t n = passed_receive(&c->passed, c->busy ? 0 : PASSED_MAX, c->fd, c->in + c->in_len,
+				   POOL_LINE_MAX - c->in_len, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/own.h"
+#include "base/passed.h"
 #include "volt/pool/link.h"
 #include "volt/pool/pool.h"
 #include "volt/pool/request.h"
@@ -81,8 +82,10 @@ struct conn {
 	bool waits;   /* for a machine to be ready */
 	bool stops;   /* for the pool's end */
 	uint64_t turn;
+	bool invalid; /* what is wrong is what it asks for, and not how things are */
 	struct request request;
-	struct slot *slot; /* taken or held for it */
+	struct passed passed; /* with its line */
+	struct slot *slot;    /* taken or held for it */
 };
 
 struct pool {

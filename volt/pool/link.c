@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/own.h"
+#include "base/passed.h"
 
 static int on_body(http_parser *parser, const char *at, size_t len)
 {
@@ -61,18 +62,18 @@ static void on_readable(void *arg)
 		l->ended(l->arg);
 }
 
-int link_open(struct link *l, struct loop *loop, int fd, loop_fn *ended, void *arg, struct verr *e)
+int link_init(struct link *l, struct loop *loop, int fd, loop_fn *ended, void *arg, struct verr *e)
 {
 	*l = (struct link){.fd = fd, .readable = LOOP_SOURCE_INIT, .ended = ended, .arg = arg};
 	if (loop_fd_init(&l->readable, loop, fd, LOOP_READ, on_readable, l, e) < 0) {
-		link_close(l);
+		link_deinit(l);
 		return -1;
 	}
 	loop_enable(&l->readable);
 	return 0;
 }
 
-void link_close(struct link *l)
+void link_deinit(struct link *l)
 {
 	loop_source_deinit(&l->readable);
 	fd_close(&l->fd);
@@ -81,6 +82,12 @@ void link_close(struct link *l)
 
 bool link_ask(struct link *l, const char *method, const char *path, const char *body,
 	      link_answer_fn *answer)
+{
+	return link_pass(l, method, path, body, NULL, 0, answer);
+}
+
+bool link_pass(struct link *l, const char *method, const char *path, const char *body,
+	       const int *fds, size_t count, link_answer_fn *answer)
 {
 	auto_free char *text = NULL;
 	int len;
@@ -103,6 +110,7 @@ bool link_ask(struct link *l, const char *method, const char *path, const char *
 	l->complete = false;
 	l->answer = answer;
 	/* A few KiB at most, into an empty buffer. */
-	l->asked = send(l->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
+	l->asked = passed_send(l->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT, fds, count) ==
+		   len;
 	return l->asked;
 }

@@ -36,9 +36,9 @@ struct link {
 	}
 
 /* `fd` becomes the link's, after a fault, too. `ended` may close the link. */
-V_MUST_CHECK int link_open(struct link *l, struct loop *loop, int fd, loop_fn *ended, void *arg,
+V_MUST_CHECK int link_init(struct link *l, struct loop *loop, int fd, loop_fn *ended, void *arg,
 			   struct verr *e);
-void link_close(struct link *l); /* legal twice */
+void link_deinit(struct link *l); /* legal twice */
 
 /*
  * Ask, while nothing is being asked; `body` may be NULL. The answer comes later, and may close the
@@ -46,5 +46,9 @@ void link_close(struct link *l); /* legal twice */
  */
 V_MUST_CHECK bool link_ask(struct link *l, const char *method, const char *path, const char *body,
 			   link_answer_fn *answer);
+
+/* The same, with descriptors (borrowed) beside it. */
+V_MUST_CHECK bool link_pass(struct link *l, const char *method, const char *path, const char *body,
+			    const int *fds, size_t count, link_answer_fn *answer);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/passed.h"
 
 static const struct {
 	const char *name;
@@ -32,17 +33,21 @@ static int check_id(const json_t *id, const char *more, size_t most, struct verr
 }
 
 /* What a NIC's keys may be, and its values, is the machine's to say. */
-static int check_nets(const json_t *nets, struct verr *e)
+static int check_nets(struct request *r, const json_t *nets, struct verr *e)
 {
 	if (!json_is_array(nets) || json_array_size(nets) > POOL_NETS_MAX)
 		return verr_invalid(e, "expected an array of at most %d objects", POOL_NETS_MAX);
 	for (size_t i = 0; i < json_array_size(nets); i++) {
-		const json_t *net = json_array_get(nets, i);
+		const json_t *net = json_array_get(nets, i), *fds = json_object_get(net, "fds");
+		json_int_t count = json_integer_value(fds);
 
 		if (!json_is_object(net))
 			return verr_invalid(e, "expected objects");
 		if (check_id(json_object_get(net, "id"), "_-", 64, e) < 0)
 			return -1;
+		if (fds != NULL && (count < 1 || count > PASSED_MAX))
+			return verr_invalid(e, "fds: expected a number, 1 to %d", PASSED_MAX);
+		r->fds += (size_t)count;
 	}
 	return 0;
 }
@@ -71,7 +76,7 @@ static int check_claim(struct request *r, json_t *claim, struct verr *e)
 		if (strcmp(key, "id") == 0)
 			result = check_id(value, "-", 64, e);
 		else if (strcmp(key, "nets") == 0)
-			result = check_nets(value, e);
+			result = check_nets(r, value, e);
 		else if (strcmp(key, "wait_ms") == 0)
 			result = check_wait(r, value, e);
 		else

@@ -17,6 +17,7 @@ struct request {
 	enum request_kind kind;
 	json_t *claim; /* owned; of a claim: {"id", "nets": [{"id", ...}]}, shapes checked */
 	unsigned wait_ms;
+	size_t fds; /* descriptors that come with its line: those of its nets, in their order */
 };
 
 #define REQUEST_INIT          \
@@ -28,6 +29,12 @@ struct request {
 V_MUST_CHECK int request_parse(struct request *request, const char *line, size_t len,
 			       struct verr *e);
 void request_deinit(struct request *request);
+
+/* How many of these descriptors are the NIC's. */
+static inline size_t request_fds(const json_t *net)
+{
+	return (size_t)json_integer_value(json_object_get(net, "fds"));
+}
 
 /* An owner of JSON. */
 static inline void own_json(json_t **json)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volt/pool/request.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/test.h"
@@ -64,6 +65,31 @@ static void test_a_claim(void **state)
 	assert_null(r.claim);
 }
 
+static void test_descriptors(void **state)
+{
+	const char *line = "{\"claim\":{\"nets\":[{\"id\":\"a\",\"fds\":2},{\"id\":\"b\"},"
+			   "{\"id\":\"c\",\"fds\":16}]}}";
+	struct request r = REQUEST_INIT;
+	struct verr e = VERR_INIT;
+	const json_t *nets;
+
+	(void)state;
+	assert_ok(request_parse(&r, line, strlen(line), &e), &e);
+	nets = json_object_get(r.claim, "nets");
+	assert_int_equal(r.fds, 18);
+	assert_int_equal(request_fds(json_array_get(nets, 0)), 2);
+	assert_int_equal(request_fds(json_array_get(nets, 1)), 0);
+	request_deinit(&r);
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const bad[] = {"0", "17", "-1", "\"1\""};
+		char text[80];
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"claim\":{\"nets\":[{\"id\":\"a\",\"fds\":%s}]}}", bad[i]);
+		refuse(text, "claim: nets: fds: expected a number, 1 to 16");
+	}
+}
+
 /* Ids become part of a path, so they are no more than ids. */
 static void test_what_no_claim_may_have(void **state)
 {
@@ -89,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_what_is_no_request),
 		cmocka_unit_test(test_a_claim),
+		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_what_no_claim_may_have),
 	};
 

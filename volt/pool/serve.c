@@ -73,11 +73,26 @@ static void keep(struct conn *c)
 		slot_keep(c->slot);
 }
 
+static int check_passed(const struct conn *c, struct verr *e)
+{
+	if (c->passed.cut)
+		return verr_invalid(e,
+				    "descriptors came that there is no room for: expected at most "
+				    "%d, in one message with a claim's line, and no request before "
+				    "it that is not answered",
+				    PASSED_MAX);
+	if (c->passed.count != c->request.fds)
+		return verr_invalid(e, "%zu descriptors came, and by its fds %zu belong to it",
+				    c->passed.count, c->request.fds);
+	return 0;
+}
+
 void serve(struct conn *c, const char *line, size_t len)
 {
 	struct verr e = VERR_INIT;
 
-	if (request_parse(&c->request, line, len, &e) < 0) {
+	if (request_parse(&c->request, line, len, &e) < 0 || check_passed(c, &e) < 0) {
+		c->invalid = true;
 		conn_refuse(c, "%s", e.text);
 		return;
 	}

@@ -75,7 +75,7 @@ void slot_end(struct slot *s)
 {
 	s->stage = SLOT_ENDING;
 	s->claimer = NULL;
-	link_close(&s->link);
+	link_deinit(&s->link);
 	loop_timer_arm(&s->patience, END_LIMIT_US);
 }
 
@@ -107,7 +107,7 @@ static void on_link_end(void *arg)
 {
 	struct slot *s = arg;
 
-	link_close(&s->link);
+	link_deinit(&s->link);
 	s->gone = true;
 	loop_timer_arm(&s->patience, END_LIMIT_US);
 	daemon_tend(s->pool);
@@ -180,7 +180,7 @@ void slot_free(struct slot *s)
 		at = &(*at)->next;
 	if (*at == s)
 		*at = s->next;
-	link_close(&s->link);
+	link_deinit(&s->link);
 	loop_source_deinit(&s->said);
 	loop_source_deinit(&s->patience);
 	fd_close(&s->said_fd);
@@ -194,7 +194,7 @@ void slot_free(struct slot *s)
 /* --- the claim --- */
 
 /* What the machine says is wrong goes to its claimer. */
-static void refuse_claim(struct slot *s, const char *body, bool changed)
+static void refuse_claim(struct slot *s, unsigned status, const char *body, bool changed)
 {
 	auto_json *fault = json_loads(body, 0, NULL);
 	const char *text = json_string_value(json_object_get(fault, "fault_message"));
@@ -206,6 +206,7 @@ static void refuse_claim(struct slot *s, const char *body, bool changed)
 		s->stage = SLOT_READY;
 		s->claimer = NULL;
 	}
+	claimer->invalid = status == 400 || status == 404;
 	serve_lost(claimer, text != NULL ? text : "the machine refuses");
 	daemon_tend(s->pool);
 }
@@ -215,7 +216,7 @@ static void on_resumed(void *arg, unsigned status, const char *body)
 	struct slot *s = arg;
 
 	if (status != 200) {
-		refuse_claim(s, body, true);
+		refuse_claim(s, status, body, true);
 		return;
 	}
 	s->stage = SLOT_HELD;
@@ -239,7 +240,8 @@ static void on_changed(void *arg, unsigned status, const char *body)
 	struct slot *s = arg;
 
 	if (status != 200) {
-		refuse_claim(s, body, s->step > 0 || status == 409); /* it is not paused any more */
+		refuse_claim(s, status, body,
+			     s->step > 0 || status == 409); /* it is not paused any more */
 		return;
 	}
 	/* The last step but the resume: it is called so now. */
@@ -249,17 +251,24 @@ static void on_changed(void *arg, unsigned status, const char *body)
 	next_step(s);
 }
 
-static bool change_net(struct slot *s, const json_t *net)
+/* NIC `index` of those that the claim names, with the descriptors that are its own. */
+static bool change_net(struct slot *s, const json_t *nets, size_t index)
 {
+	const json_t *net = json_array_get(nets, index);
+	const int *fds = s->claimer->passed.fds;
 	auto_json *keys = json_copy((json_t *)(uintptr_t)net);
 	auto_free char *body = NULL;
 	char path[96];
 
+	for (size_t i = 0; i < index; i++)
+		fds += request_fds(json_array_get(nets, i));
 	(void)snprintf(path, sizeof(path), "/v1/vm/nets/%s",
 		       json_string_value(json_object_get(net, "id")));
 	(void)json_object_del(keys, "id");
+	(void)json_object_del(keys, "fds");
 	body = json_dumps(keys, JSON_COMPACT);
-	return body != NULL && link_ask(&s->link, "PATCH", path, body, on_changed);
+	return body != NULL &&
+	       link_pass(&s->link, "PATCH", path, body, fds, request_fds(net), on_changed);
 }
 
 static bool change_id(struct slot *s, const char *id)
@@ -279,14 +288,14 @@ static void next_step(struct slot *s)
 	bool asked;
 
 	if (s->step < count)
-		asked = change_net(s, json_array_get(nets, s->step));
+		asked = change_net(s, nets, s->step);
 	else if (s->step == count && id != NULL)
 		asked = change_id(s, json_string_value(id));
 	else
 		asked = link_ask(&s->link, "PUT", "/v1/vm/state", "{\"action\":\"resume\"}",
 				 on_resumed);
 	if (!asked)
-		refuse_claim(s, "", true);
+		refuse_claim(s, 0, "", true);
 }
 
 void slot_take(struct slot *s, struct conn *claimer)
@@ -311,7 +320,7 @@ static void on_released(void *arg, unsigned status, const char *body)
 			serve_lost(claimer, "the machine was not to be let go");
 		return;
 	}
-	link_close(&s->link);
+	link_deinit(&s->link);
 	s->stage = SLOT_CLAIMED;
 	s->claimer = NULL;
 	if (claimer != NULL)
@@ -422,7 +431,7 @@ static int prepare(struct slot *s, struct ends *n, struct verr *e)
 	s->said_fd = fd_take(&n->said[0]);
 	if (loop_fd_init(&s->said, p->loop, s->said_fd, LOOP_READ, on_said, s, e) < 0 ||
 	    loop_timer_init(&s->patience, p->loop, on_impatience, s, e) < 0 ||
-	    link_open(&s->link, p->loop, fd_take(&n->hold[0]), on_link_end, s, e) < 0)
+	    link_init(&s->link, p->loop, fd_take(&n->hold[0]), on_link_end, s, e) < 0)
 		return -1;
 	loop_enable(&s->said);
 	return spawn(s, n->hold[1], n->said[1], &s->pid, e);

@@ -147,10 +147,10 @@ static int find_vmm(char out[static PATH_MAX], struct verr *e)
 	return 0;
 }
 
-/* Two descriptors a machine, one a connection. */
+/* Two descriptors a machine; one a connection, and those that come with a claim. */
 static void raise_limit(void)
 {
-	const rlim_t wanted = 2 * POOL_MACHINES_MAX + POOL_CONNECTIONS + 64;
+	const rlim_t wanted = 2 * POOL_MACHINES_MAX + (1 + PASSED_MAX) * POOL_CONNECTIONS + 64;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
