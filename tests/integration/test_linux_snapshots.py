@@ -16,6 +16,7 @@ import pytest
 import api
 import disks
 import pool
+import test_net
 from linux import BIN, BUILD, LIMIT_S, ROOT, Guest, make_initramfs
 from netns import Network
 from volt import wait_until
@@ -241,9 +242,22 @@ def fetch(network, port, what):
     return network.run("sh", "-c", f"busybox nc 10.9.0.2 {port} < /dev/null | {what}").strip()
 
 
+def claim_elsewhere(machines, networks):
+    """Two machines, on TAP devices that are made in the claimers' networks: one by itself, and one on a bridge."""
+    plain, bridged = networks
+    wait_until(lambda: all(n.interfaces() == {"lo"} for n in networks), "the end of the devices before")
+    bridged.run("ip", "link", "add", "br0", "type", "bridge")
+    bridged.run("ip", "link", "set", "br0", "up")
+    claimed = [machines.claim("--wait", 100, "--net", f"id=net0,tap=web7{more}", prefix=network.prefix)
+               for network, more in ((plain, ""), (bridged, ",bridge=br0"))]
+    for network, name in ((plain, "web7"), (bridged, "br0")):
+        network.run("ip", "address", "add", "10.9.0.1/24", "dev", name)
+    return claimed
+
+
 def test_machines_of_a_pool_each_on_its_own_tap(tmp_path, initrd, monkeypatch):
     """Another TAP device than the snapshot's, of the machine's number, each of which is then put into a network of its own,
-    where both have the one address. What no claim can have costs no machine."""
+    where both have the one address; or of the claimer's. What no claim can have costs no machine."""
     monkeypatch.chdir(tmp_path)
     host, networks = Network(), [Network(), Network()]
     guest = Guest(tmp_path, disks.own_kernel(), initrd, "--memory", "64M", "--net", "tap=first,ip=10.9.0.2/24", "--api-socket",
@@ -271,6 +285,12 @@ def test_machines_of_a_pool_each_on_its_own_tap(tmp_path, initrd, monkeypatch):
         assert len(machines.pids() - ready) == 2
         for machine in claimed:
             os.kill(machine["pid"], signal.SIGKILL)
+        claimed = claim_elsewhere(machines, networks)
+        assert [test_net.ping(network, "10.9.0.2") for network in networks] == [3, 3]
+        assert [int(fetch(network, 80, "wc -c")) for network in networks] == [1 << 20] * 2
+        for machine in claimed:
+            os.kill(machine["pid"], signal.SIGKILL)
+        networks[1].run("ip", "link", "delete", "br0")
         machines.stop()
         wait_until(lambda: host.interfaces() == {"lo"} and all(n.interfaces() == {"lo"} for n in networks), "the end of all devices")
     for network in (host, *networks):
