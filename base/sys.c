@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/major.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -22,6 +24,15 @@ static bool can_reopen(const struct stat *st)
 	if (S_ISREG(st->st_mode) || S_ISSOCK(st->st_mode))
 		return false;
 	return !S_ISCHR(st->st_mode) || st->st_rdev != makedev(TTYAUX_MAJOR, PTMX_MINOR);
+}
+
+const char *sys_temporary_folder(void)
+{
+	const char *folder = getenv("TMPDIR");
+
+	if (folder != NULL && *folder != '\0')
+		return folder;
+	return access("/var/tmp", F_OK) == 0 || errno != ENOENT ? "/var/tmp" : ".";
 }
 
 bool sys_is_terminal(int fd)

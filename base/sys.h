@@ -30,6 +30,12 @@ V_MUST_CHECK int sys_open_input(const char *path, uint64_t *size, struct verr *e
 /* Read exactly `len` bytes at `offset`; a file that ends early is a fault. */
 V_MUST_CHECK int sys_pread_full(int fd, void *out, uint64_t len, uint64_t offset, struct verr *e);
 
+/* Where temporary files go that may be large: TMPDIR, or /var/tmp, or, in a jail that has neither, ".". */
+const char *sys_temporary_folder(void);
+
+/* What to add to a fault about a file there. */
+#define SYS_TEMPORARY_HINT "TMPDIR names another folder"
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t sys_now_ns(void);
 

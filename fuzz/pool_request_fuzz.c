@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct request request = REQUEST_INIT;
 	struct verr e = VERR_INIT;
 
-	if (request_parse(&request, (const char *)data, size, &e) == 0)
+	if (pool_request_parse(&request, (const char *)data, size, &e) == 0)
 		check(&request);
 	else if (e.kind != VERR_INVALID || e.text[0] == '\0')
 		abort();

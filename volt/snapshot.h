@@ -6,7 +6,6 @@
 
 #include "cli/verb.h"
 #include "vmm/snapshot/stored.h"
-#include "vmm/snapshot/stored.h"
 
 extern const struct verb snapshot_verb;
 

@@ -80,12 +80,14 @@ struct scratch {
 };
 
 /* Some MSRs hold addresses, which KVM takes only where there is memory. */
-static int give_memory(struct scratch *s, uint64_t size, struct verr *e)
+static int give_memory(struct scratch *s, uint64_t size, const struct state_reader *r,
+		       struct verr *e)
 {
 	const struct mem_region *regions;
 	size_t count;
 
-	if (mem_new(&(struct mem_options){.size = size}, &s->mem, e) < 0)
+	if (mem_new(&(struct mem_options){.size = size}, &s->mem, e) < 0 ||
+	    saved_memory_fits(s->mem, r, e) < 0)
 		return -1;
 	count = mem_regions(s->mem, &regions);
 	for (size_t i = 0; i < count; i++)
@@ -95,12 +97,13 @@ static int give_memory(struct scratch *s, uint64_t size, struct verr *e)
 	return 0;
 }
 
-static int open_scratch(struct scratch *s, const struct vm_state *vm, struct verr *e)
+static int open_scratch(struct scratch *s, const struct vm_state *vm, const struct state_reader *r,
+			struct verr *e)
 {
 	struct cpuid_facts facts = {.cpus = vm->cpus};
 
 	if (kvm_open(&s->kvm, e) < 0 || kvm_vm_create(&s->kvm, &s->vm, e) < 0 ||
-	    give_memory(s, vm->memory, e) < 0 || kvm_vm_create_irqchip(&s->vm, e) < 0 ||
+	    give_memory(s, vm->memory, r, e) < 0 || kvm_vm_create_irqchip(&s->vm, e) < 0 ||
 	    kvm_vcpu_create(&s->vm, 0, &s->vcpu, e) < 0 ||
 	    kvm_supported_cpuid(&s->kvm, &s->host, e) < 0)
 		return -1;
@@ -150,7 +153,7 @@ static int check_cpus(struct scratch *s, const struct state_reader *r, unsigned 
 	struct cpuid_state cpuid;
 	struct vm_state vm;
 
-	if (state_get(r, STATE_KIND_VM, 0, &vm, e) < 0 || open_scratch(s, &vm, e) < 0 ||
+	if (state_get(r, STATE_KIND_VM, 0, &vm, e) < 0 || open_scratch(s, &vm, r, e) < 0 ||
 	    state_get(r, STATE_KIND_CPUID, 0, &cpuid, e) < 0)
 		return -1;
 	cpuid_of_state(&cpuid, &table);
@@ -165,6 +168,22 @@ static int check_cpus(struct scratch *s, const struct state_reader *r, unsigned 
 }
 
 /* --- the file --- */
+
+/* A snapshot's state says what belongs to it; one by itself does not. */
+static int check_belongings(const struct state_reader *r, struct verr *e)
+{
+	static const enum state_kind kinds[] = {STATE_KIND_SNAPSHOT, STATE_KIND_CONFIG,
+						STATE_KIND_MEMORY};
+	struct bytes body;
+	uint32_t any = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		any += state_count(r, kinds[i]);
+	for (size_t i = 0; any > 0 && i < ARRAY_LEN(kinds); i++)
+		if (state_get_bytes(r, kinds[i], 0, &body, e) < 0)
+			return -1;
+	return 0;
+}
 
 /* All of it is understood, and none of what each machine has is missing. */
 static int check_whole(const struct state_reader *r, struct verr *e)
@@ -191,7 +210,7 @@ static int check_whole(const struct state_reader *r, struct verr *e)
 		return verr_corrupt(e, "it has %u vCPUs and %u virtio devices of %u and %u",
 				    state_count(r, STATE_KIND_VCPU),
 				    state_count(r, STATE_KIND_VIRTIO), vm.cpus, vm.virtio);
-	return 0;
+	return check_belongings(r, e);
 }
 
 static int check(const char *path, unsigned *lacks, struct verr *e)

@@ -140,7 +140,7 @@ def small(options, full=False):
 
 
 @pytest.mark.parametrize("mounts, words", [
-    (readonly_root, "in ., the working folder, for there is no /var/tmp: Read-only file system"),
+    (readonly_root, "in . (TMPDIR names another folder): Read-only file system"),
     (small("mode=1777,nr_inodes=1"), "in /var/tmp (TMPDIR names another folder): No space left on device"),
     (small("mode=0500"), "in /var/tmp (TMPDIR names another folder): Permission denied"),
 ])

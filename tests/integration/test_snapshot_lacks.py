@@ -74,7 +74,7 @@ def test_an_msr_that_was_never_used_is_no_loss(alter):
         vm.power_off()
 
 
-@pytest.mark.parametrize("kind, name", [(16, "vm"), (17, "cpuid"), (19, "irqchip"), (21, "clock"), (32, "serial"), (33, "i8042"),
+@pytest.mark.parametrize("kind, name", [(1, "snapshot"), (2, "config"), (3, "memory"), (16, "vm"), (17, "cpuid"), (19, "irqchip"), (21, "clock"), (32, "serial"), (33, "i8042"),
                                         (34, "power"), (35, "report")])
 def test_a_state_without_a_part_of_the_machine(alter, kind, name):
     path = alter("without", str(kind))
@@ -91,7 +91,10 @@ def test_a_state_without_what_it_counts(alter, kind, said):
 
 
 def test_memory_that_was_elsewhere(alter):
-    assert "memory was at other addresses" in refuse(alter("region", "4096", str((16 << 20) - 4096)), None)
+    path = alter("region", "4096", str((16 << 20) - 4096))
+    status, out, err = check(path)
+    assert (status, out) == (1, "") and "memory was at other addresses" in err
+    assert "memory was at other addresses" in refuse(path, None)
 
 
 @pytest.mark.parametrize("name", ["memory", "disks/disk"])

@@ -11,7 +11,7 @@ from netns import network  # noqa: F401
 from snapshots import restore, save, start
 from virtio_driver import DATA, RINGS, WRITE, Device, Program, Queue
 
-TAKEN = "guest memory could not be had from the host"
+TAKEN = "memory could not be had from the host"
 LAN = "id=lan,tap=t0"
 
 

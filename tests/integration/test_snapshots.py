@@ -202,11 +202,40 @@ def test_disks_belong_to_it(here):
     pathlib.Path("ro").write_bytes(DISK[::-1] + bytes(512))
     assert "bytes, and" in refuse_restore("snaps/a")
     os.rename("elsewhere", "ro")
+    # A path that is said is a new file's, even where the disk was called so.
+    with restore("snaps/a", "--drive", f"id=rw,path={here.resolve()}/rw") as clone:
+        clone.check()
+        assert pathlib.Path("rw").read_bytes() == DISK
     with pathlib.Path("snaps/a/disks/rw").open("r+b") as file:
         file.write(b"x")
     assert "is not what it was" in refuse_restore("snaps/a")
     os.unlink("snaps/a/disks/rw")
     assert "cannot open" in refuse_restore("snaps/a")
+
+
+def test_what_came_with_a_snapshot_verifies_nothing(here):
+    """It says of a file of this host's that it is verified: as if whoever wrote that knew what is in it."""
+    with start(*disks()) as vm:
+        save("snaps/a")
+        vm.power_off()
+    pathlib.Path("ro").write_bytes(bytes(len(DISK)))
+    now = os.stat("ro")
+    lines = pathlib.Path("snaps/a/verified").read_text().splitlines()
+    lines = [f"{now.st_dev} {now.st_ino} {now.st_size} {now.st_ctime_ns} ro" if line.endswith(" ro") else line for line in lines]
+    os.unlink("snaps/a/verified")
+    pathlib.Path("snaps/a/verified").write_text("\n".join(lines) + "\n")
+    assert "is not what it was" in refuse_restore("snaps/a")
+
+
+def test_the_second_generation_has_new_files_by_io_uring(here):
+    with start(*disks()) as vm:
+        save("snaps/a")
+        vm.power_off()
+    with restore("snaps/a", "--snapshot-dir", "snaps", "--api-socket", "api") as vm:
+        vm.check()
+        save("snaps/b")
+        vm.power_off()
+    assert volt.run("--restore", "snaps/b", "--drive", "id=rw,path=new,engine=io_uring", "--dry-run", kernel=None).status == 0
 
 
 def test_volumes_belong_to_it(here):

@@ -473,7 +473,7 @@ def test_by_the_api(image):
             assert client.call("PUT", "/v1/vm/drives/data", {"image": "debian", "store": "s", "overlay": "v"})[0] == 200
             assert client.act("start")[0] in (200, 204)
             vm.wait_for()
-            assert "it is of a store" in client.fault(400, "PATCH", "/v1/vm/drives/data", {"path": "s/format"})
+            assert "it is of a store" in client.fault(409, "PATCH", "/v1/vm/drives/data", {"path": "s/format"})
             assert client.call("PATCH", "/v1/vm/drives/data", {"rate": "1M"})[0] == 200
             assert client.get("/v1/vm/config")["drives"][0]["image"] == "debian"
         vm.send(signal.SIGQUIT)

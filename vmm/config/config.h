@@ -36,6 +36,7 @@ struct drive_config {
 #define SETTING(field, type, ...) config_##type field;
 #include "vmm/config/drive.def"
 #undef SETTING
+	bool placed;         /* a path was said beside --restore; no setting */
 	const char *content; /* borrowed: a snapshot's copy of it, which is opened in place of path;
 				no setting, and never copied */
 };

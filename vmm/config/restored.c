@@ -84,6 +84,8 @@ static int override(struct config_list *saved, const void *object, const struct 
 		     may_be_said(old, object, s, e) < 0) ||
 		    copy_value(old, object, s, e) < 0)
 			return verr_note(e, "--%s id=%s", class->name, id);
+		if (class == &drive_class && strcmp(s->key, "path") == 0)
+			((struct drive_config *)old)->placed = true;
 	}
 	return 0;
 }

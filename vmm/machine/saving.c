@@ -134,8 +134,8 @@ static int absolute(char **path, const char *cwd, struct verr *e)
 static int name_disk(struct drive_config *d, const struct block *block, const char *cwd,
 		     struct verr *e)
 {
+	d->private = false; /* that is how a clone has it */
 	if (drive_is_volume(d)) {
-		d->private = false; /* of a clone's overlay */
 		free(d->image);
 		d->image = strdup(block_image(block));
 		if (d->image == NULL)

@@ -120,32 +120,11 @@ int machine_capture(struct machine *m, struct state_writer *out, struct verr *e)
 
 /* --- applying --- */
 
-/* Where memory was in the guest's view; a snapshot says it, a state by itself does not. */
-static int check_regions(struct machine *m, const struct state_reader *in, struct verr *e)
-{
-	const struct mem_region *regions;
-	size_t count = mem_regions(m->mem, &regions);
-	struct memory_state saved;
-	bool same;
-
-	if (state_count(in, STATE_KIND_MEMORY) == 0)
-		return 0;
-	if (state_get(in, STATE_KIND_MEMORY, 0, &saved, e) < 0)
-		return -1;
-	same = saved.regions_count == count;
-	for (size_t i = 0; same && i < count; i++)
-		same = saved.regions[i].gpa == regions[i].gpa &&
-		       saved.regions[i].len == regions[i].len;
-	return same ? 0
-		    : verr_invalid(e, "the saved machine's memory was at other addresses than "
-				      "this one's");
-}
-
 static int check_vm(struct machine *m, const struct state_reader *in, struct verr *e)
 {
 	struct vm_state vm;
 
-	if (state_get(in, STATE_KIND_VM, 0, &vm, e) < 0 || check_regions(m, in, e) < 0)
+	if (state_get(in, STATE_KIND_VM, 0, &vm, e) < 0 || saved_memory_fits(m->mem, in, e) < 0)
 		return -1;
 	if (vm.cpus != state_count(in, STATE_KIND_VCPU) ||
 	    vm.virtio != state_count(in, STATE_KIND_VIRTIO))

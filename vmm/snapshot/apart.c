@@ -208,7 +208,7 @@ int apart_name(struct snapshot_files *f, struct verr *e)
 		return -1;
 	}
 	if (fsync(f->parent) < 0 || fsync(f->memory_parent) < 0)
-		return verr_os(e, "make the snapshot's names durable");
+		return verr_os(e, "make durable the names that the snapshot's files have by now");
 	return 0;
 }
 

@@ -121,6 +121,8 @@ static void read_stamp(struct opened *o)
 			(st.st_mode & (S_IWGRP | S_IWOTH)) != 0))
 		fd_close(&fd);
 	stamp_read(&o->stamp, o->snapshot->id, fd);
+	if (!stamp_is_own(&o->stamp, fd))
+		o->stamp.count = 0;
 	o->stamped = true;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/copy.h"
 #include "base/own.h"
+#include "base/sys.h"
 #include "vmm/snapshot/disks.h"
 #include "vmm/snapshot/path.h"
 #include "vmm/snapshot/stored.h"
@@ -101,7 +102,7 @@ static int remember(struct restore *r, const char *path, bool temporary, struct 
 /* A new file with the disk's content; `path` NULL: a temporary one. */
 static int copy_disk(struct restore *r, int from, uint64_t size, const char *path, struct verr *e)
 {
-	const char *folder = getenv("TMPDIR");
+	const char *folder = sys_temporary_folder();
 	char temporary[PATH_MAX];
 	auto_fd fd = -1;
 
@@ -115,13 +116,11 @@ static int copy_disk(struct restore *r, int from, uint64_t size, const char *pat
 						      path)
 				       : verr_invalid_os(e, "cannot make %s", path);
 	} else {
-		if (folder == NULL || *folder == '\0')
-			folder = "/var/tmp";
 		(void)snprintf(temporary, sizeof(temporary), "%s/volt-overlay.XXXXXX", folder);
 		fd = mkostemp(temporary, O_CLOEXEC);
 		if (fd < 0)
-			return verr_invalid_os(e, "make a temporary file in %s (TMPDIR says where)",
-					       folder);
+			return verr_invalid_os(
+				e, "make a temporary file in %s (" SYS_TEMPORARY_HINT ")", folder);
 	}
 	if (remember(r, path != NULL ? path : temporary, path == NULL, e) < 0)
 		return -1;
@@ -180,10 +179,10 @@ static int place_volume(struct restore *r, struct drive_config *d, const struct 
 }
 
 /* A file: it stays as it is, or becomes another. Its path stays what it was, too. */
-static int place_file(struct restore *r, struct drive_config *d, const struct drive_config *saved,
-		      int fd, const char *path, uint64_t size, struct verr *e)
+static int place_file(struct restore *r, struct drive_config *d, int fd, const char *path,
+		      uint64_t size, struct verr *e)
 {
-	if (differs(d->path, saved->path)) {
+	if (d->placed) {
 		d->private = false;
 		return copy_disk(r, fd, size, d->path, e);
 	}
@@ -212,7 +211,7 @@ static int place_copy(struct restore *r, struct drive_config *d, const struct dr
 	if (opened_verify_file(o, fd, disk->id, path, disk->size, disk->hash, e) < 0)
 		return -1;
 	return drive_is_volume(saved) ? place_volume(r, d, saved, fd, disk->size, e)
-				      : place_file(r, d, saved, fd, path, disk->size, e);
+				      : place_file(r, d, fd, path, disk->size, e);
 }
 
 /* One that nobody may write, where it was, or where the user says that it is. */

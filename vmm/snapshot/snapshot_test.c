@@ -146,6 +146,9 @@ static void test_stamp_is_of_one_file_as_it_is(void **state)
 	assert_ok(stamp_write(&s, out, &e), &e);
 	stamp_read(&read, s.id, out);
 	assert_true(stamp_has(&read, &file));
+	assert_true(stamp_is_own(&read, out));
+	assert_false(stamp_is_own(&read, fd)); /* a copy of it */
+	assert_false(stamp_is_own(&read, -1));
 	(void)snprintf(later.name, sizeof(later.name), "x");
 	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
 	assert_true(stamp_of(fd, "a disk", &later));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/copy.h"
@@ -61,20 +62,46 @@ bool stamp_has(const struct stamp *s, const struct stamp_file *file)
 	return false;
 }
 
+static struct stamp_self self_of(int fd)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &x) < 0 ||
+	    (x.stx_mask & STATX_BTIME) == 0)
+		return (struct stamp_self){0};
+	return (struct stamp_self){
+		.device = makedev(x.stx_dev_major, x.stx_dev_minor),
+		.inode = x.stx_ino,
+		.born_ns = (uint64_t)x.stx_btime.tv_sec * 1000000000U + x.stx_btime.tv_nsec,
+	};
+}
+
+bool stamp_is_own(const struct stamp *s, int fd)
+{
+	const struct stamp_self now = self_of(fd);
+
+	return now.born_ns != 0 && now.device == s->self.device && now.inode == s->self.inode &&
+	       now.born_ns == s->self.born_ns;
+}
+
 static int head_of(const uint8_t id[static STAMP_ID], char *out, size_t size)
 {
-	int len = snprintf(out, size, "volt-verified 1 ");
+	int len = snprintf(out, size, "volt-verified 2 ");
 
 	for (size_t i = 0; i < STAMP_ID; i++)
 		len += snprintf(out + len, size - (size_t)len, "%02x", id[i]);
-	return len + snprintf(out + len, size - (size_t)len, "\n");
+	return len + snprintf(out + len, size - (size_t)len, " ");
 }
 
 int stamp_write(const struct stamp *s, int fd, struct verr *e)
 {
 	char text[TEXT_MAX];
+	const struct stamp_self self = self_of(fd);
 	int len = head_of(s->id, text, sizeof(text));
 
+	len += snprintf(text + len, sizeof(text) - (size_t)len,
+			"%" PRIu64 " %" PRIu64 " %" PRIu64 " \n", self.device, self.inode,
+			self.born_ns);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct stamp_file *f = &s->files[i];
 
@@ -129,7 +156,11 @@ void stamp_read(struct stamp *s, const uint8_t id[static STAMP_ID], int fd)
 	(void)head_of(id, head, sizeof(head));
 	if (strncmp(line, head, strlen(head)) != 0)
 		return;
-	for (line += strlen(head); strcmp(line, "end\n") != 0; line = strchr(line, '\n') + 1) {
+	line += strlen(head);
+	if (!take_number(&line, &found.self.device) || !take_number(&line, &found.self.inode) ||
+	    !take_number(&line, &found.self.born_ns) || *line++ != '\n')
+		return;
+	for (; strcmp(line, "end\n") != 0; line = strchr(line, '\n') + 1) {
 		struct stamp_file f;
 
 		if (!read_line(line, &f))

@@ -103,7 +103,7 @@ static int parse_one(struct request *r, const char *key, json_t *value, struct v
 	return verr_invalid(e, "%.40s: unknown request; expected claim, keep, status or stop", key);
 }
 
-int request_parse(struct request *r, const char *line, size_t len, struct verr *e)
+int pool_request_parse(struct request *r, const char *line, size_t len, struct verr *e)
 {
 	json_error_t error;
 	auto_json *root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);

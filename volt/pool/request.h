@@ -26,8 +26,8 @@ struct request {
 	}
 
 /* A line without its newline. */
-V_MUST_CHECK int request_parse(struct request *request, const char *line, size_t len,
-			       struct verr *e);
+V_MUST_CHECK int pool_request_parse(struct request *request, const char *line, size_t len,
+				    struct verr *e);
 void request_deinit(struct request *request);
 
 /* How many of these descriptors are the NIC's. */

@@ -11,7 +11,7 @@ static void refuse(const char *line, const char *part)
 	struct request r = REQUEST_INIT;
 	struct verr e = VERR_INIT;
 
-	assert_fault(request_parse(&r, line, strlen(line), &e), &e, VERR_INVALID, part);
+	assert_fault(pool_request_parse(&r, line, strlen(line), &e), &e, VERR_INVALID, part);
 	request_deinit(&r);
 }
 
@@ -20,7 +20,7 @@ static void accept(const char *line, enum request_kind kind)
 	struct request r = REQUEST_INIT;
 	struct verr e = VERR_INIT;
 
-	assert_ok(request_parse(&r, line, strlen(line), &e), &e);
+	assert_ok(pool_request_parse(&r, line, strlen(line), &e), &e);
 	assert_int_equal(r.kind, kind);
 	request_deinit(&r);
 }
@@ -56,7 +56,7 @@ static void test_a_claim(void **state)
 	struct verr e = VERR_INIT;
 
 	(void)state;
-	assert_ok(request_parse(&r, line, strlen(line), &e), &e);
+	assert_ok(pool_request_parse(&r, line, strlen(line), &e), &e);
 	assert_int_equal(r.kind, REQUEST_CLAIM);
 	assert_int_equal(r.wait_ms, 250);
 	assert_string_equal(json_string_value(json_object_get(r.claim, "id")), "web-1");
@@ -74,7 +74,7 @@ static void test_descriptors(void **state)
 	const json_t *nets;
 
 	(void)state;
-	assert_ok(request_parse(&r, line, strlen(line), &e), &e);
+	assert_ok(pool_request_parse(&r, line, strlen(line), &e), &e);
 	nets = json_object_get(r.claim, "nets");
 	assert_int_equal(r.fds, 18);
 	assert_int_equal(request_fds(json_array_get(nets, 0)), 2);

@@ -91,7 +91,7 @@ void serve(struct conn *c, const char *line, size_t len)
 {
 	struct verr e = VERR_INIT;
 
-	if (request_parse(&c->request, line, len, &e) < 0 || check_passed(c, &e) < 0) {
+	if (pool_request_parse(&c->request, line, len, &e) < 0 || check_passed(c, &e) < 0) {
 		c->invalid = true;
 		conn_refuse(c, "%s", e.text);
 		return;

@@ -15,6 +15,8 @@
 #define VOLT_VMM_ARCH_X86_64_SAVED_H
 
 #include "vmm/kvm/kvm.h"
+#include "vmm/mem/mem.h"
+#include "vmm/state/file.h"
 #include "vmm/state/lists.h"
 
 /* What this host's KVM can tell and be told of a vCPU: the same for all of a VM. */
@@ -92,5 +94,12 @@ typedef void saved_lack_fn(void *arg, const char *what);
 /* Each thing of `in` that vcpu_apply() would fail for, of parts and MSRs. The vCPU is spoilt. */
 void vcpu_check(struct kvm_vcpu *vcpu, const struct saved_host *host, const struct vcpu_state *in,
 		saved_lack_fn *lack, void *arg);
+
+/*
+ * Is memory where the saved machine's was in the guest's view? A snapshot says it, a state by
+ * itself does not.
+ */
+V_MUST_CHECK int saved_memory_fits(const struct mem *mem, const struct state_reader *in,
+				   struct verr *e);
 
 #endif

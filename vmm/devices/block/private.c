@@ -14,6 +14,7 @@
 
 #include "base/copy.h"
 #include "base/own.h"
+#include "base/sys.h"
 #include "vmm/devices/block/file.h"
 
 #define PAGE 4096ULL
@@ -235,21 +236,12 @@ static int open_temporary(const char *folder)
 
 static int make_temporary(struct disk_private *d, struct verr *e)
 {
-	const char *folder = getenv("TMPDIR");
-	const char *why = ", which TMPDIR names";
+	const char *folder = sys_temporary_folder();
 
-	if (folder == NULL || *folder == '\0') {
-		folder = "/var/tmp";
-		why = " (TMPDIR names another folder)";
-	}
 	d->fd = open_temporary(folder);
-	if (d->fd < 0 && errno == ENOENT && strcmp(folder, "/var/tmp") == 0) {
-		folder = "."; /* a jail has no other */
-		why = ", the working folder, for there is no /var/tmp";
-		d->fd = open_temporary(folder);
-	}
 	if (d->fd < 0)
-		return verr_invalid_os(e, "make a temporary file in %s%s", folder, why);
+		return verr_invalid_os(e, "make a temporary file in %s (" SYS_TEMPORARY_HINT ")",
+				       folder);
 	if (ftruncate(d->fd, (off_t)d->medium.size) < 0)
 		return verr_os(e, "a temporary file in %s", folder);
 	return 0;
