@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import fcclient
@@ -14,6 +15,7 @@ CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_RDONLY, MS_NOSUID, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = 155
+PR_SET_PDEATHSIG = 1
 
 SOCKET = "run/firecracker.socket"
 UID = 48123 if os.geteuid() == 0 else os.geteuid()
@@ -79,6 +81,7 @@ class Jail:
             os.setgroups([])
             os.setgid(UID)
             os.setuid(UID)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with whoever tests it
 
 
 class Jailed(Process):

@@ -100,11 +100,19 @@ int machine_change_net(struct machine *m, const struct net_config *old, struct n
 		return verr_not_found(e, "there is no such NIC");
 	if (m->saving)
 		return verr_state(e, "a snapshot of the machine is being made");
-	if ((limits && net_check_limits(nic->net, &rx, &tx, e) < 0) ||
-	    (nfds > 0 && exchange(nic, changed, fds, nfds, e) < 0))
+	if (limits && net_check_limits(nic->net, &rx, &tx, e) < 0)
 		return -1;
+	/* First what forbids: nothing of it passes on the new host's side. */
 	if (limits)
 		net_change_limits(nic->net, &rx, &tx);
+	if (!changed->link)
+		net_change_link(nic->net, false);
+	if (nfds > 0 && exchange(nic, changed, fds, nfds, e) < 0) {
+		if (limits)
+			net_change_limits(nic->net, &old_rx, &old_tx);
+		net_change_link(nic->net, old->link);
+		return -1;
+	}
 	net_change_link(nic->net, changed->link);
 	return 0;
 }

@@ -80,6 +80,9 @@ static void explain_once(const siginfo_t *info)
 	explain_bus_error(info);
 }
 
+/* What a shell adds to a signal. */
+#define SHELL_STATUS 128
+
 /* Is its handler there to stay? */
 static bool stays(int number)
 {
@@ -109,8 +112,10 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 		sandbox_die(); /* without a filter there is another way */
 		(void)signal(number, SIG_DFL);
 	}
-	if (info->si_code <= 0) /* SIGBUS keeps its handler, which the filters let nobody change */
-		(void)raise(number == SIGBUS ? SIGABRT : number);
+	if (number == SIGBUS) /* its handler stays, for the filters let nobody change one */
+		_exit(SHELL_STATUS + number);
+	if (info->si_code <= 0)
+		(void)raise(number);
 }
 
 /* Leave alone what somebody (a sanitizer) has taken already. */

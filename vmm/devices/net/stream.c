@@ -3,14 +3,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/own.h"
-#include "base/passed.h"
 #include "vmm/devices/net/frame.h"
 #include "vmm/devices/net/stale.h"
 #include "vmm/virtio/queue.h"
@@ -60,15 +61,13 @@ static int end(struct stream *s, int error)
 /* Read once what there is; -1 with errno. */
 static int fill(struct stream *s)
 {
-	struct passed none = {.count = 0};
 	ssize_t n;
 
 	if (s->first > 0) {
 		memmove(s->in, s->in + s->first, s->used);
 		s->first = 0;
 	}
-	n = passed_receive(&none, 0, s->backend.fds[0], s->in + s->used, sizeof(s->in) - s->used,
-			   MSG_DONTWAIT);
+	n = read(s->backend.fds[0], s->in + s->used, sizeof(s->in) - s->used);
 	if (n > 0) {
 		s->used += (size_t)n;
 		return 0;
@@ -278,6 +277,10 @@ int stream_new(int fd, const struct stream_options *o, struct net_backend **out,
 
 	if (s == NULL)
 		return verr_host(e, "out of memory");
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		free(s);
+		return verr_os(e, "not to wait for passt");
+	}
 	s->backend.class = &stream_class;
 	s->backend.pairs = 1;
 	s->backend.mtu = o->mtu;
