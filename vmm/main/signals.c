@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/main/signals.h"
 
-#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -66,33 +64,10 @@ static void explain_bus_error(const siginfo_t *info)
 			  "a snapshot's or a store's, has become shorter or cannot be read");
 }
 
-/* Of several threads the first one speaks, and ends all; what is amiss in that has no more to say. */
-static void explain_once(const siginfo_t *info)
-{
-	static atomic_flag said = ATOMIC_FLAG_INIT;
-	static _Thread_local bool speaking;
-
-	if (speaking)
-		return;
-	while (atomic_flag_test_and_set(&said))
-		(void)sched_yield();
-	speaking = true;
-	explain_bus_error(info);
-}
-
-/* What a shell adds to a signal. */
-#define SHELL_STATUS 128
-
-/* Is its handler there to stay? */
-static bool stays(int number)
-{
-	return number == SIGSYS || number == SIGBUS;
-}
-
 /*
  * The handler is gone once it is called (SA_RESETHAND), so that what happens again is fatal: a
- * fault does when this returns, and what came from outside is sent once more. But not those of
- * SIGSYS and SIGBUS: of two threads the second would end the process before the first has said
+ * fault does when this returns, and what came from outside is sent once more. But not that of
+ * SIGSYS: of two captured threads the second would end the process before the first has said
  * anything.
  */
 static void on_fatal(int number, siginfo_t *info, void *context)
@@ -103,7 +78,7 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 		sandbox_explain(info, context);
 	console_restore(fatal_console);
 	if (taken_away)
-		explain_once(info);
+		explain_bus_error(info);
 	if (fatal_manner == SIGNALS_AS_FIRECRACKER && status_of(number) != 0)
 		_exit(status_of(number));
 	if (taken_away)
@@ -112,8 +87,6 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 		sandbox_die(); /* without a filter there is another way */
 		(void)signal(number, SIG_DFL);
 	}
-	if (number == SIGBUS) /* its handler stays, for the filters let nobody change one */
-		_exit(SHELL_STATUS + number);
 	if (info->si_code <= 0)
 		(void)raise(number);
 }
@@ -125,7 +98,7 @@ static void catch_fatal(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(fatal); i++) {
 		action.sa_flags = SA_NODEFER | SA_SIGINFO;
-		if (!stays(fatal[i]))
+		if (fatal[i] != SIGSYS)
 			action.sa_flags |= (int)SA_RESETHAND;
 		if (sigaction(fatal[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			(void)sigaction(fatal[i], &action, NULL);

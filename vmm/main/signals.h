@@ -2,9 +2,8 @@
 /*
  * Signals of the process. SIGTERM, SIGINT and SIGHUP ask the guest to shut down, a second one ends
  * it; SIGQUIT ends it at once; SIGUSR1 reports; SIGCONT puts the terminal back into raw mode;
- * SIGPIPE is ignored. A fatal signal restores the terminal, then takes its default course, or, of
- * SIGBUS, ends with the status that a shell has for it (128 and its number). But where the host has
- * taken memory away (SIGBUS, too), the log says so, and the process ends as one that failed.
+ * SIGPIPE is ignored. A fatal signal restores the terminal, then takes its default course; but where
+ * the host has taken memory away (SIGBUS), the log says so, and the process ends as one that failed.
  *
  * As Firecracker has it: SIGTERM, SIGINT and SIGQUIT end the machine, then the process, whose
  * parent sees that signal; SIGHUP and fatal ones end it with a status of their own.
